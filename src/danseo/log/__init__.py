@@ -1,0 +1,1 @@
+"""The public record: signatures, append, tiles, checkpoints, blobs, verify."""

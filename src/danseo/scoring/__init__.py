@@ -1,0 +1,1 @@
+"""Scorers, and the sandbox that they and published methods run in."""

@@ -1,0 +1,1 @@
+"""Reading ink in charred papyrus."""
