@@ -1,0 +1,277 @@
+"""Make docs/reference/ from the code: `python -m scripts.reference [--check]`.
+
+The pages are made from what runs, never copied by hand: the commands from the Typer application,
+the settings from `SETTINGS`, the kinds of entry from the register, the errors from their classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import sys
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any
+
+from danseo.core import entry, errors
+from danseo.settings import SETTINGS
+from scripts.pages import publish, table
+
+FOLDER = Path("docs/reference")
+NOTE = "This page is made from the code. Do not edit it: run `make docs`.\n"
+
+
+def settings_page() -> str:
+    """Return the page of the settings."""
+    rows = [
+        (f"`{s.name}`", f"`{s.default}`" if s.default else "", s.allowed, s.help) for s in SETTINGS
+    ]
+    intro = (
+        "Settings are variables of the environment. Every one has a default that works. Where a\n"
+        "command has an option for the same thing, the option goes first. A bad value is refused\n"
+        "with the name of the variable and what it may be; `danseo doctor` names variables that\n"
+        "it does not know.\n"
+    )
+    headings = ("Variable", "Default", "Must be", "Meaning")
+    return f"# Settings\n\n{NOTE}\n{intro}\n{table(headings, rows)}"
+
+
+def errors_page() -> str:
+    """Return the page of the errors: the tree, then each with its exit status."""
+    tree = (errors.__doc__ or "").split("\n\n")[1]
+    parts = [
+        "# Errors\n",
+        NOTE,
+        "Every error that danseo raises on purpose says what is wrong, with which value, and what\n"
+        "to do next. The exit status of a command tells the family; 0 is success, 1 a fault in\n"
+        "danseo itself.\n",
+        inspect.cleandoc(tree) + "\n" if tree.startswith("#") else _indent(tree),
+    ]
+    for cls in _descendants(errors.DanseoError):
+        doc = inspect.getdoc(cls) or ""
+        parts.append(f"## {cls.__name__}\n\nExit status {cls.status}. {doc}\n")
+    return "\n".join(parts)
+
+
+def entries_page() -> str:
+    """Return the page of the kinds of entry: fields, who signs what line, and the rule's words."""
+    kinds = sorted(entry.KINDS.items())
+    parts = [
+        "# Kinds of entry\n",
+        NOTE,
+        "The log holds entries of these kinds and no others. A body is canonical JSON (RFC 8785)\n"
+        "with exactly these fields; one marked *optional* may be left out. The summary is the\n"
+        "line that the author signs, made from the body by one of the two templates. The scope\n"
+        "says what the frame's `challenge` names: an existing challenge, a new one (*opening*),\n"
+        "or nothing (*log*).\n",
+        table(
+            ("Kind", "Scope", "What it says"),
+            [(f"[`{k}`](#{_anchor(k)})", c.scope, _first_line(c)) for k, c in kinds],
+        ),
+    ]
+    shared: dict[str, type] = {}
+    for name, cls in kinds:
+        parts.append(_kind(name, cls, shared))
+    if shared:
+        parts.append("# Parts of bodies\n")
+    done: set[str] = set()
+    while set(shared) - done:
+        part = min(set(shared) - done)
+        done.add(part)
+        cls = shared[part]
+        parts.append(f"## {part}\n\n{_doc(cls)}\n\n{_fields(cls, shared)}")
+    parts.append("# Types of fields\n")
+    parts.append(_types())
+    return "\n".join(parts)
+
+
+def _kind(name: str, cls: type[entry.Body], shared: dict[str, type]) -> str:
+    lines = [f"## {name}", "", _doc(cls), "", _fields(cls, shared)]
+    lines += [f"- Scope: {cls.scope}", f"- English: `{cls.english}`", f"- Korean: `{cls.korean}`"]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(cls: type, shared: dict[str, type]) -> str:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    meanings = _meanings(cls)
+    rows = []
+    for field in dataclasses.fields(cls):
+        optional = field.default is not dataclasses.MISSING
+        meaning = meanings.get(field.name, "")
+        if optional:
+            default = "" if field.default is None else f", else `{_plain(field.default)}`"
+            meaning = f"*Optional{default}.* {meaning}"
+        rows.append((f"`{field.name}`", _type(hints[field.name], shared), meaning))
+    return table(("Field", "Type", "Meaning"), rows) if rows else "It has no fields.\n"
+
+
+def _type(hint: Any, shared: dict[str, type]) -> str:
+    """Return the words for a field's annotation, and note the dataclasses that it names."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        rule = arguments[1]
+        if isinstance(rule, entry.Range):
+            name = _RANGES.get((rule.low, rule.high), "integer")
+            return f"{name}, {rule.low} to {rule.high}" if name == "integer" else name
+        return str(rule.name)
+    if origin is types.UnionType or origin is typing.Union:
+        return " or ".join(_type(a, shared) for a in arguments if a is not type(None))
+    if origin is tuple:
+        return f"array of {_type(arguments[0], shared)}"
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        shared[hint.__name__] = hint
+        return f"[{hint.__name__}](#{_anchor(hint.__name__)})"
+    return {bool: "true or false", str: "string", int: "integer"}.get(hint, str(hint))
+
+
+def _types() -> str:
+    """Return the table of the field types that `core.entry` offers."""
+    rows = []
+    for name, hint in sorted(vars(entry).items()):
+        if typing.get_origin(hint) is Annotated:
+            rule = typing.get_args(hint)[1]
+            if isinstance(rule, entry.Range):
+                rows.append((name.lower(), f"integer from {rule.low} to {rule.high}"))
+            else:
+                rows.append((rule.name, f"string that matches `{rule.pattern}`"))
+    return table(("Type", "In JSON"), sorted(set(rows)))
+
+
+_RANGES = {
+    (typing.get_args(hint)[1].low, typing.get_args(hint)[1].high): name.lower()
+    for name, hint in vars(entry).items()
+    if typing.get_origin(hint) is Annotated and isinstance(typing.get_args(hint)[1], entry.Range)
+}
+
+
+def _meanings(cls: type) -> dict[str, str]:
+    """Return the string below each field, or the comment beside it: what the field means."""
+    try:
+        lines = inspect.getsource(cls).splitlines()
+    except (OSError, TypeError):
+        return {}
+    names = {field.name for field in dataclasses.fields(cls)}
+    found: dict[str, str] = {}
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        name = line.strip().partition(":")[0]
+        if name not in names or name in found:
+            continue
+        below = following.strip()
+        if "  # " in line:
+            found[name] = line.partition("  # ")[2]
+        elif below.startswith('"""'):
+            rest = lines[lines.index(following) :]
+            text = " ".join(part.strip() for part in rest).removeprefix('"""')
+            found[name] = text.partition('"""')[0]
+    return found
+
+
+def commands_page() -> str:
+    """Return the page of the commands, in the order that `danseo --help` lists them."""
+    typer_main = importlib.import_module("typer.main")
+    app = importlib.import_module("danseo.cli.app").app
+    root = typer_main.get_command(app)
+    parts = [
+        "# Commands\n",
+        NOTE,
+        "`danseo --help` lists them, `danseo COMMAND --help` explains one.\n",
+    ]
+    for path, command in _leaves("danseo", root):
+        parts.append(_command(path, command))
+    return "\n".join(parts)
+
+
+def _leaves(path: str, command: Any) -> list[tuple[str, Any]]:
+    """Return (path, command) for each command below, a group before its own commands."""
+    found = [(path, command)]
+    for name, child in getattr(command, "commands", {}).items():
+        if not child.hidden:
+            found += _leaves(f"{path} {name}", child)
+    return found
+
+
+def _command(path: str, command: Any) -> str:
+    text = inspect.cleandoc(command.help or "").replace("\b\n", "").replace("\f", "")
+    lines = [f"## {path}", "", text, ""]
+    parameters = [p for p in command.params if not getattr(p, "hidden", False)]
+    rows = [_parameter(p) for p in parameters if p.name not in _COMPLETION]
+    if rows:
+        lines.append(table(("Argument or option", "Default", "Meaning"), rows))
+    return "\n".join(lines)
+
+
+_COMPLETION = {"install_completion", "show_completion", "help"}
+
+
+def _parameter(parameter: Any) -> tuple[str, str, str]:
+    if parameter.param_type_name == "argument":
+        name = parameter.name.upper()
+        dots = "..." if parameter.nargs != 1 else ""
+        shown = f"`{name}{dots}`" if parameter.required else f"`[{name}{dots}]`"
+    else:
+        names = [*parameter.opts, *parameter.secondary_opts]
+        shown = ", ".join(f"`{name}`" for name in names)
+    default = parameter.default
+    if parameter.required:
+        said = "required"
+    elif callable(default) or default in (None, False, (), []):
+        said = ""
+    else:
+        said = f"`{_plain(default)}`"
+    return shown, said, getattr(parameter, "help", None) or ""
+
+
+def _plain(value: Any) -> str:
+    value = getattr(value, "value", value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _doc(cls: type) -> str:
+    # A dataclass without a docstring gets its signature for one: that tells a reader nothing.
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    return "" if doc.startswith(f"{cls.__name__}(") else doc
+
+
+def _first_line(cls: type) -> str:
+    return _doc(cls).partition("\n\n")[0]
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace(".", "").replace(" ", "-")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _descendants(cls: type[errors.DanseoError]) -> list[type[errors.DanseoError]]:
+    found = [cls]
+    for child in cls.__subclasses__():
+        if child.__module__ == errors.__name__:
+            found += _descendants(child)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with --check say which are stale."""
+    for module in ("danseo.core.kinds", "danseo.cli.app"):
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as missing:
+            if missing.name not in (module, module.rpartition(".")[0]):
+                raise
+    pages = {
+        FOLDER / "settings.md": settings_page(),
+        FOLDER / "errors.md": errors_page(),
+    }
+    if "danseo.core.kinds" in sys.modules:
+        pages[FOLDER / "entries.md"] = entries_page()
+    if "danseo.cli.app" in sys.modules:
+        pages[FOLDER / "commands.md"] = commands_page()
+    return publish(pages, "make docs", "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
