@@ -1,1 +1,3 @@
 """The rules: pure functions over integers, standard library only."""
+
+from danseo.core import kinds as kinds

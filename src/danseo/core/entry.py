@@ -65,7 +65,9 @@ Sealed = Annotated[str, Field("sealed box", r"(?:[0-9a-f]{2}){48,512}")]
 Share = Annotated[str, Field("Shamir share", r"[0-9a-f]{134}")]
 Slug = Annotated[str, Field("name", r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")]
 Asset = Annotated[str, Field("asset", r"[A-Z][A-Z0-9.:-]{0,63}")]
-Line = Annotated[str, Field("line", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{0,200}")]
+Line = Annotated[
+    str, Field("line", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{0,200}")
+]
 Licence = Annotated[str, Field("SPDX licence", r"[A-Za-z0-9.+-]{1,64}")]
 Amount = Annotated[int, Field("amount", r"0|[1-9][0-9]{0,76}", int)]
 """An amount in the smallest unit (wei, satoshi, won), or a number of shares."""
@@ -191,7 +193,7 @@ def _parser(hint: Any) -> Callable[[Any, str], Any]:
 def _build(hint: Any) -> Callable[[Any, str], Any]:
     origin = typing.get_origin(hint)
     if origin is Annotated:
-        base, rule = typing.get_args(hint)[:2]
+        rule = typing.get_args(hint)[1]
         return _string(rule) if isinstance(rule, Field) else _integer(rule)
     if origin is tuple:
         return _array(_parser(typing.get_args(hint)[0]))
@@ -284,7 +286,7 @@ def _writers(cls: type) -> list[tuple[str, Callable[[Any], Any], bool]]:
         hints = typing.get_type_hints(cls, include_extras=True)
         found = _WRITERS[cls] = [
             (f.name, _writer(_required(hints[f.name])), f.default is None)
-            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+            for f in dataclasses.fields(cls)
         ]
     return found
 

@@ -1,0 +1,408 @@
+"""The life of a challenge: its clues in order of commitment, the ladder, the truth, the jury.
+
+    draft -> open -> deadline -> reveals -> scores -> truth -> settled -> closed
+      └──────┴──> cancelled (before the first commitment)
+
+These functions write to a `Challenge` that the fold owns. What they may refuse, they refuse
+before they write. Kinds of entries call them; time calls `lapse`, `pass_over` and `silence`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Final
+
+from danseo.core import shamir
+from danseo.core.ballot import Ballot, tally
+from danseo.core.ladder import Step, climb
+from danseo.core.reward import Node, grantable, shares
+from danseo.core.terms import Terms
+from danseo.core.treasury import slash
+
+WHOLE: Final = 10**9
+SCORED_FORMS: Final = ("predictions", "method")
+FORMS: Final = (*SCORED_FORMS, "tool", "data", "finding")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What one scorer said of a clue: `step` with the score on the grid, `none` or `unfit`."""
+
+    verdict: str
+    score: int
+    reproduced: bool
+    index: int
+
+
+@dataclass(slots=True)
+class Clue:
+    """A clue from its commitment on. Its id is the index of its commitment in the log.
+
+    `status` goes committed -> revealed -> final, or ends as lapsed or retracted. `verdict` is what
+    counts once it is final: step, none, unfit, passed (over) or unscored. `score` is the published
+    score of a step on the grid; `exact` is known when the truth is. -1 stands for "none yet".
+    """
+
+    id: int
+    author: str
+    commitment: str
+    committed_at: int
+    status: str = "committed"
+    reveal: int = -1
+    revealed_at: int = -1
+    form: str = ""
+    content: str = ""
+    submission: str = ""
+    licence: str = ""
+    cites: tuple[tuple[int, int], ...] = ()
+    payees: tuple[tuple[str, int], ...] = ()
+    duplicate_of: int = -1
+    head_at: int = -1
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    verdict: str = ""
+    score: int = 0
+    reproduced: bool = False
+    final_at: int = -1
+    exact_known: bool = False
+    exact: int | None = None
+    node: int = -1
+    newest: int = -1
+
+    @property
+    def scored(self) -> bool:
+        """Return whether a scorer can score what this clue is made of."""
+        return self.form in SCORED_FORMS
+
+
+@dataclass(slots=True)
+class Stake:
+    """What a scorer put down, and whether the truth showed that he published too high a score."""
+
+    asset: str
+    amount: int
+    overstated: bool = False
+    held: bool = True
+
+
+@dataclass(slots=True)
+class Fund:
+    """One receipt of the pool."""
+
+    donor: str
+    asset: str
+    amount: int
+    index: int
+    time: int
+
+
+@dataclass(slots=True)
+class JuryRound:
+    """A round of the jury: ballots by juror, and once closed what each clue was awarded."""
+
+    ballots: dict[str, Ballot] = field(default_factory=dict)
+    closed: bool = False
+    units: dict[int, int] = field(default_factory=dict)
+    grants: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Challenge:
+    """The folded record of one challenge."""
+
+    id: str
+    organiser: str
+    terms: Terms
+    index: int
+    created_at: int
+    status: str = "draft"
+    opened_at: int = -1
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    sequences: dict[str, int] = field(default_factory=dict)
+    clues: dict[int, Clue] = field(default_factory=dict)
+    commitments: dict[str, int] = field(default_factory=dict)
+    submissions: dict[str, list[int]] = field(default_factory=dict)
+    queue: list[int] = field(default_factory=list)
+    head: int = 0
+    nodes: list[Node] = field(default_factory=list)
+    frontier: int = 0
+    released: dict[str, str] = field(default_factory=dict)
+    key: str = ""
+    silent: bool = False
+    exact_next: int = 0
+    settled_by: str = ""
+    settled_at: int = -1
+    rounds: list[JuryRound] = field(default_factory=list)
+    balances: dict[str, dict[str, int]] = field(default_factory=dict)
+    deposited: dict[str, int] = field(default_factory=dict)
+    withdrawn: dict[str, int] = field(default_factory=dict)
+    funds: list[Fund] = field(default_factory=list)
+    received: dict[str, int] = field(default_factory=dict)
+    forfeited: dict[str, int] = field(default_factory=dict)
+    paid: dict[str, dict[str, int]] = field(default_factory=dict)
+    stakes: dict[str, Stake] = field(default_factory=dict)
+    slashed: dict[str, int] = field(default_factory=dict)
+    refunds: dict[str, dict[str, int]] = field(default_factory=dict)
+    successor: dict[str, int] = field(default_factory=dict)
+    closed_at: int = -1
+
+    def scorable(self) -> list[Clue]:
+        """Return the final clues that a scorer can score, in order of commitment."""
+        final = (self.clues[i] for i in self.queue[: self.head])
+        return [c for c in final if c.status == "final" and c.scored]
+
+    def head_clue(self) -> Clue | None:
+        """Return the first clue in order of commitment that is not final, lapsed or retracted."""
+        return self.clues[self.queue[self.head]] if self.head < len(self.queue) else None
+
+    def role(self, identity: str) -> str:
+        """Return the role that keeps `identity` from winning, or an empty string."""
+        if identity == self.organiser:
+            return "organiser"
+        return self.terms.roles().get(identity, "")
+
+
+def phase(challenge: Challenge, now: int) -> str:
+    """Return where the challenge stands: a status, or what an open challenge waits for.
+
+    draft, open, revealing, scoring, truth, recomputing, settled, closed or cancelled.
+    """
+    if challenge.status != "open":
+        return challenge.status
+    terms = challenge.terms
+    if now < terms.deadline:
+        return "open"
+    if challenge.key:
+        return "recomputing"
+    if now < terms.deadline + terms.reveal_window:
+        return "revealing"
+    return "truth" if challenge.head == len(challenge.queue) else "scoring"
+
+
+def commitment_of(challenge: str, author: str, content: str, salt: str) -> str:
+    """Return the hash that commits `author` to the blob `content` in `challenge`.
+
+    SHA-256 over the four, each preceded by its length, so that no two different quadruples agree.
+    The salt (32 random bytes in hex) keeps the content from being guessed.
+    """
+    parts = ("danseo clue v1", challenge, author, content, salt)
+    return hashlib.sha256("".join(f"{len(p)}:{p}" for p in parts).encode()).hexdigest()
+
+
+# --- the queue: clues become final in order of commitment ---------------------------------------
+
+
+def advance(challenge: Challenge, now: int) -> int:
+    """Make final what can be final, from the head of the queue on.
+
+    Returns the id of a clue that has just come to wait for its scorers, or -1: the fold then sets
+    its time limit.
+    """
+    terms = challenge.terms
+    while (clue := challenge.head_clue()) is not None:
+        if clue.status in ("lapsed", "retracted"):
+            challenge.head += 1
+        elif clue.status == "committed":
+            return -1
+        elif not clue.scored:
+            _make_final(challenge, clue, "unscored", now)
+        elif len(clue.verdicts) == len(terms.scorers):
+            _decide(challenge, clue, now)
+        elif clue.head_at < 0:
+            clue.head_at = now
+            return clue.id
+        else:
+            return -1
+    _settle_if_silent(challenge, now)
+    return -1
+
+
+def pass_over(challenge: Challenge, clue_id: int, now: int) -> None:
+    """Pass over a clue whose scorers were late: it is final, and scored at settlement."""
+    clue = challenge.clues[clue_id]
+    if clue.status == "revealed" and challenge.head_clue() is clue:
+        _make_final(challenge, clue, "passed", now)
+
+
+def units_of_step(challenge: Challenge, score: int) -> int:
+    """Return the units that a step to `score` would mint from today's frontier."""
+    curve = challenge.terms.value_curve()
+    return curve.value(curve.progress(score)) - curve.value(challenge.frontier)
+
+
+def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
+    """Two scorers have spoken; where they differ, the lower counts."""
+    verdicts = list(clue.verdicts.values())
+    curve = challenge.terms.value_curve()
+    clue.reproduced = all(v.reproduced for v in verdicts)
+    if any(v.verdict == "unfit" for v in verdicts):
+        _make_final(challenge, clue, "unfit", now)
+        return
+    if any(v.verdict == "none" for v in verdicts):
+        _make_final(challenge, clue, "none", now)
+        return
+    lowest = min(verdicts, key=lambda v: curve.progress(v.score))
+    progress = curve.progress(lowest.score)
+    if progress <= challenge.frontier:
+        _make_final(challenge, clue, "none", now)
+        return
+    units = units_of_step(challenge, lowest.score)
+    challenge.frontier = progress
+    clue.score = lowest.score
+    _make_final(challenge, clue, "step", now, units)
+
+
+def _make_final(challenge: Challenge, clue: Clue, verdict: str, now: int, units: int = 0) -> None:
+    cites = []
+    for target, weight in clue.cites:
+        cited = challenge.clues[target]
+        if cited.newest >= 0:  # a target that was retracted or lapsed has no node
+            cites.append((cited.newest, weight))
+    clue.status, clue.verdict, clue.final_at = "final", verdict, now
+    clue.node = clue.newest = len(challenge.nodes)
+    challenge.nodes.append(Node(units, len(challenge.nodes), _distinct(cites)))
+    challenge.head += 1
+
+
+def _distinct(cites: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    merged: dict[int, int] = {}
+    for target, weight in cites:
+        merged[target] = merged.get(target, 0) + weight
+    return tuple(merged.items())
+
+
+# --- the truth ----------------------------------------------------------------------------------
+
+
+def release(challenge: Challenge, trustee: str, share: str, now: int) -> None:
+    """Take a trustee's share; once some k of them give the committed key, the key is known."""
+    challenge.released[trustee] = share
+    for some in combinations(challenge.released.values(), challenge.terms.threshold):
+        if share in some and (key := _key_from(some)):
+            if hashlib.sha256(bytes.fromhex(key)).hexdigest() != challenge.terms.truth.key:
+                continue
+            challenge.key = key
+            if not challenge.scorable():
+                _settle(challenge, now)
+            return
+
+
+def _key_from(some: tuple[str, ...]) -> str:
+    secret = shamir.combine(dict(shamir.decode(share) for share in some))
+    return f"{secret:064x}" if secret < 2**256 else ""
+
+
+def note_exact(challenge: Challenge, exact: list[tuple[int, int | None]], now: int) -> None:
+    """Take exact scores of the next scorable clues (None: unfit); the last one settles."""
+    for clue_id, score in exact:
+        clue = challenge.clues[clue_id]
+        clue.exact_known, clue.exact = True, score
+    challenge.exact_next += len(exact)
+    if challenge.exact_next == len(challenge.scorable()):
+        _settle(challenge, now)
+
+
+def silence(challenge: Challenge, now: int) -> None:
+    """The trustees' time is over: without the truth, attested scores will stand for ever."""
+    challenge.silent = True
+    _settle_if_silent(challenge, now)
+
+
+def _settle_if_silent(challenge: Challenge, now: int) -> None:
+    ready = challenge.silent and challenge.status == "open" and not challenge.key
+    if ready and challenge.head == len(challenge.queue):
+        challenge.settled_by, challenge.status, challenge.settled_at = "attested", "settled", now
+
+
+def _settle(challenge: Challenge, now: int) -> None:
+    """Refold the ladder over exact scores, and name the scorers who published too high."""
+    challenge.frontier, best = 0, 0
+    for clue in challenge.scorable():
+        _judge_scorers(challenge, clue)
+        step = _exact_step(challenge, clue, best)
+        node = challenge.nodes[clue.node]
+        challenge.nodes[clue.node] = Node(step.units if step else 0, node.position, node.cites)
+        if step:
+            best, challenge.frontier = step.best, step.after
+            clue.verdict, clue.score = "step", challenge.terms.value_curve().score(step.after)
+        else:
+            clue.verdict, clue.score = "unfit" if clue.exact is None else "none", 0
+    challenge.settled_by, challenge.status, challenge.settled_at = "truth", "settled", now
+    slash(challenge)
+
+
+def _exact_step(challenge: Challenge, clue: Clue, best: int) -> Step | None:
+    """Return the step over the exact `best`; a large one only of a method that reproduced."""
+    if clue.exact is None:
+        return None
+    curve = challenge.terms.value_curve()
+    step = climb(curve, best, curve.progress(clue.exact))
+    if step and step.units > challenge.terms.method_above and not clue.reproduced:
+        return None
+    return step
+
+
+def _judge_scorers(challenge: Challenge, clue: Clue) -> None:
+    curve = challenge.terms.value_curve()
+    true = 0 if clue.exact is None else curve.grid(curve.progress(clue.exact))
+    for who, verdict in clue.verdicts.items():
+        if verdict.verdict == "step" and curve.progress(verdict.score) > true:
+            challenge.stakes[who].overstated = True
+
+
+# --- the jury -----------------------------------------------------------------------------------
+
+
+def candidates(challenge: Challenge, number: int) -> list[int]:
+    """Return the clues that round `number` may award: final, fit, no copies, without a step."""
+    opens = challenge.terms.rounds[number].opens
+    return [
+        c.id
+        for c in challenge.clues.values()
+        if c.status == "final"
+        and c.verdict not in ("step", "unfit")
+        and c.duplicate_of < 0
+        and c.committed_at <= opens
+    ]
+
+
+def recused(challenge: Challenge, juror: str) -> set[int]:
+    """Return the clues that `juror` may not judge: his own, and those that would pay him."""
+    return {
+        c.id
+        for c in challenge.clues.values()
+        if c.author == juror or any(to == juror for to, _ in c.payees)
+    }
+
+
+def close_round(challenge: Challenge, number: int) -> None:
+    """Count the ballots of a round; mint its units and grant its part of the commons."""
+    one, terms = challenge.rounds[number], challenge.terms.rounds[number]
+    eligible = set(candidates(challenge, number))
+    ballots = [b for b in one.ballots.values() if eligible.issuperset(b.clues)]
+    weights = tally(ballots, {b.juror: recused(challenge, b.juror) for b in ballots})
+    one.closed = True
+    if not weights:
+        return
+    if terms.commons:
+        now = shares(challenge.nodes, challenge.terms.rule())
+        free = grantable(challenge.nodes, now, granted(challenge))
+        one.grants = _split(min(terms.commons, free), weights)
+    one.units = _split(terms.units, weights)
+    position = len(challenge.nodes)
+    for clue_id, units in one.units.items():
+        clue = challenge.clues[clue_id]
+        challenge.nodes.append(Node(units, position, ((clue.newest, WHOLE),)))
+        clue.newest = len(challenge.nodes) - 1
+
+
+def granted(challenge: Challenge) -> int:
+    """Return the shares of the commons that closed rounds have granted."""
+    return sum(sum(one.grants.values()) for one in challenge.rounds)
+
+
+def _split(total: int, weights: dict[int, int]) -> dict[int, int]:
+    """Return floor(total * q / 10^9) for each clue, leaving out those that get nothing."""
+    parts = {clue: total * q // WHOLE for clue, q in weights.items()}
+    return {clue: part for clue, part in parts.items() if part}
