@@ -23,9 +23,6 @@ from danseo.core import canonical
 from danseo.core.entry import MAX_BODY, MAX_LEAF, Entry
 from danseo.core.errors import Malformed
 
-if TYPE_CHECKING:
-    from danseo.log.signing import Domain, Key
-
 _AGAIN: Final = "Encode it per RFC 8785, with exactly the members of the leaf."
 _SIGNATURE_SIZE: Final = 65
 
@@ -140,24 +137,6 @@ def unpack(data: bytes) -> Signed:
 def body_hash(body: dict[str, Any]) -> bytes:
     """Return the SHA-256 of a body's canonical form: what its author signs."""
     return sha256(canonical.encode(body)).digest()
-
-
-def sign_entry(
-    key: Key,
-    domain: Domain,
-    kind: str,
-    challenge: str,
-    sequence: int,
-    summary: str,
-    body: dict[str, Any],
-    author: str = "",
-) -> Signed:
-    """Return the entry signed by `key` for the log of `domain`.
-
-    `author` is the key's address unless the site signs for a person without a wallet.
-    """
-    digest = domain.digest(kind, challenge, summary, body_hash(body), sequence)
-    return Signed(author or key.address, kind, challenge, sequence, summary, body, key.sign(digest))
 
 
 def _frame(s: Signed) -> _Frame:

@@ -1,0 +1,40 @@
+"""Files that appear whole or not at all, on a local disk.
+
+A file is written in a scratch folder of the same file system, fsynced where that is asked for, and
+renamed into place. So a folder that others read never shows half a file, and holds no drafts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool) -> None:
+    """Put `data` at `path`, replacing what stood there. Both folders must exist.
+
+    With `durable` the content is on the disk before the name is; the name itself is once
+    `sync_folders` was called for its folder.
+    """
+    draft = scratch / f"{os.getpid()}.draft"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.replace(path)
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Put the names in these folders on the disk."""
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
