@@ -71,79 +71,84 @@ def entries_page() -> str:
             [(f"[`{k}`](#{_anchor(k)})", c.scope, _first_line(c)) for k, c in kinds],
         ),
     ]
-    shared: dict[str, type] = {}
+    seen = Seen()
     for name, cls in kinds:
-        parts.append(_kind(name, cls, shared))
-    if shared:
-        parts.append("# Parts of bodies\n")
-    done: set[str] = set()
-    while set(shared) - done:
-        part = min(set(shared) - done)
-        done.add(part)
-        cls = shared[part]
-        parts.append(f"## {part}\n\n{_doc(cls)}\n\n{_fields(cls, shared)}")
-    parts.append("# Types of fields\n")
-    parts.append(_types())
+        parts.append(_kind(name, cls, seen))
+    done: dict[str, str] = {}
+    while rest := set(seen.parts) - set(done):
+        name = min(rest)
+        done[name] = f"### {name}\n\n{_doc(seen.parts[name])}\n\n{_fields(seen.parts[name], seen)}"
+    parts.append("## Parts of bodies\n")
+    parts += [done[name] for name in sorted(done)]
+    parts.append("## Types of fields\n")
+    parts.append(table(("Type", "In JSON"), sorted(seen.types.items())))
     return "\n".join(parts)
 
 
-def _kind(name: str, cls: type[entry.Body], shared: dict[str, type]) -> str:
-    lines = [f"## {name}", "", _doc(cls), "", _fields(cls, shared)]
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What the fields of the kinds named so far: further dataclasses, and types of strings."""
+
+    parts: dict[str, type] = dataclasses.field(default_factory=dict)
+    types: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def _kind(name: str, cls: type[entry.Body], seen: Seen) -> str:
+    lines = [f"## {name}", "", _doc(cls), "", _fields(cls, seen)]
     lines += [f"- Scope: {cls.scope}", f"- English: `{cls.english}`", f"- Korean: `{cls.korean}`"]
     return "\n".join(lines) + "\n"
 
 
-def _fields(cls: type, shared: dict[str, type]) -> str:
+def _fields(cls: type, seen: Seen) -> str:
     hints = typing.get_type_hints(cls, include_extras=True)
     meanings = _meanings(cls)
     rows = []
     for field in dataclasses.fields(cls):
-        optional = field.default is not dataclasses.MISSING
-        meaning = meanings.get(field.name, "")
-        if optional:
-            default = "" if field.default is None else f", else `{_plain(field.default)}`"
-            meaning = f"*Optional{default}.* {meaning}"
-        rows.append((f"`{field.name}`", _type(hints[field.name], shared), meaning))
-    return table(("Field", "Type", "Meaning"), rows) if rows else "It has no fields.\n"
+        kind = _type(hints[field.name], seen)
+        if field.default is not dataclasses.MISSING:
+            kind += ", *optional*"
+            kind += "" if field.default is None else f" (else `{_plain(field.default)}`)"
+        rows.append((f"`{field.name}`", kind, meanings.get(field.name, "")))
+    if not rows:
+        return "It has no fields.\n"
+    if not meanings:
+        return table(("Field", "Type"), [row[:2] for row in rows])
+    return table(("Field", "Type", "Meaning"), rows)
 
 
-def _type(hint: Any, shared: dict[str, type]) -> str:
-    """Return the words for a field's annotation, and note the dataclasses that it names."""
+def _type(hint: Any, seen: Seen) -> str:
+    """Return the words for a field's annotation, and note in `seen` what it names."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        rule = arguments[1]
-        if isinstance(rule, entry.Range):
-            name = _RANGES.get((rule.low, rule.high), "integer")
-            return f"{name}, {rule.low} to {rule.high}" if name == "integer" else name
-        return str(rule.name)
+        return _rule(arguments[1], seen)
     if origin is types.UnionType or origin is typing.Union:
-        return " or ".join(_type(a, shared) for a in arguments if a is not type(None))
+        return " or ".join(_type(a, seen) for a in arguments if a is not type(None))
     if origin is tuple:
-        return f"array of {_type(arguments[0], shared)}"
+        return f"array of {_type(arguments[0], seen)}"
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        shared[hint.__name__] = hint
+        if seen.parts.setdefault(hint.__name__, hint) is not hint:
+            raise TypeError(f"Two parts of bodies are called {hint.__name__}: rename one.")
         return f"[{hint.__name__}](#{_anchor(hint.__name__)})"
-    return {bool: "true or false", str: "string", int: "integer"}.get(hint, str(hint))
+    return {bool: "true or false"}.get(hint, str(hint))
 
 
-def _types() -> str:
-    """Return the table of the field types that `core.entry` offers."""
-    rows = []
-    for name, hint in sorted(vars(entry).items()):
-        if typing.get_origin(hint) is Annotated:
-            rule = typing.get_args(hint)[1]
-            if isinstance(rule, entry.Range):
-                rows.append((name.lower(), f"integer from {rule.low} to {rule.high}"))
-            else:
-                rows.append((rule.name, f"string that matches `{rule.pattern}`"))
-    return table(("Type", "In JSON"), sorted(set(rows)))
+def _rule(rule: entry.Field | entry.Range, seen: Seen) -> str:
+    if isinstance(rule, entry.Field):
+        seen.types[rule.name] = f"string that matches `{rule.pattern}`"
+        return rule.name
+    name = _RANGES.get(rule)
+    if name is None:
+        return f"integer, {rule.low} to {rule.high}"
+    seen.types[name] = f"integer from {rule.low} to {rule.high}"
+    return name
 
 
 _RANGES = {
-    (typing.get_args(hint)[1].low, typing.get_args(hint)[1].high): name.lower()
+    typing.get_args(hint)[1]: name.lower()
     for name, hint in vars(entry).items()
     if typing.get_origin(hint) is Annotated and isinstance(typing.get_args(hint)[1], entry.Range)
 }
+"""The ranges that `core.entry` gives a name."""
 
 
 def _meanings(cls: type) -> dict[str, str]:
