@@ -1,0 +1,78 @@
+"""The harness that runs inside the sandbox: reads a job, scores, writes the results.
+
+The job lies in /job, read-only. The results go to /out/result.json and nowhere else, so that
+whatever a scorer says on its standard output can never be taken for a score.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from danseo.core.errors import Unfit, Usage
+
+_JOB: Final = Path("/job")
+_OUT: Final = Path("/out/result.json")
+_LIMIT: Final = 2**53
+
+
+def main() -> None:
+    """Score every submission of the job, each by itself."""
+    job = json.loads((_JOB / "job.json").read_bytes())
+    try:
+        higher, score = _scorer(job)
+    except BaseException:  # noqa: BLE001 - whatever an organiser's file does when it is loaded
+        _write({"fault": traceback.format_exc(limit=-3)})
+        return
+    truth = (_JOB / "truth").read_bytes() if job["submissions"] else b""
+    results = []
+    for i in range(job["submissions"]):
+        submission = (_JOB / "submissions" / str(i)).read_bytes()
+        results.append(_one(score, submission, truth, job["parameters"]))
+    _write({"higher": higher, "results": results})
+
+
+def _scorer(job: dict[str, Any]) -> tuple[bool, Callable[..., Any]]:
+    if "scorer" in job:
+        from danseo.scoring.scorers import SCORERS
+
+        scorer = SCORERS[job["scorer"]]
+        return scorer.higher, scorer.score
+    module = ModuleType("scorer")
+    code = (_JOB / "scorer.py").read_bytes()
+    exec(compile(code, "scorer.py", "exec"), module.__dict__)  # noqa: S102 - in the sandbox
+    if type(module.__dict__.get("HIGHER")) is not bool or not callable(
+        module.__dict__.get("score")
+    ):
+        raise TypeError("The file must define HIGHER (True or False) and score(...).")
+    return module.HIGHER, module.score
+
+
+def _one(
+    score: Callable[..., Any], submission: bytes, truth: bytes, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Return {"score"}, or {"unfit"}, {"usage"} or {"fault"}, by whose fault there is none."""
+    try:
+        value = score(submission, truth, dict(parameters))
+    except Unfit as error:
+        return {"unfit": [error.message, error.remedy]}
+    except Usage as error:
+        return {"usage": [error.message, error.remedy]}
+    except BaseException:  # noqa: BLE001 - a scorer's crash is a result, told as such
+        return {"fault": traceback.format_exc(limit=-3)}
+    if type(value) is not int or not -_LIMIT < value < _LIMIT:
+        shown = repr(value)[:80]
+        return {"fault": f"It returned {shown}, which is not an integer below 2^53."}
+    return {"score": value}
+
+
+def _write(result: dict[str, Any]) -> None:
+    _OUT.write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""What the supervisor holds of a running sandbox: its processes and its file systems.
+
+The three directories are opened once, before the stranger's program starts, through the root of
+the sandbox's first process. A held directory outlives its mount, so that outputs are read from it
+when every process is dead, and nothing can change under the reader.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_MAX_DEPTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a sandbox uses at one moment. Seconds of wall time; memory and output in bytes."""
+
+    seconds: float
+    memory: int
+    processes: int
+    output: int
+    files: int
+
+
+@dataclass(slots=True)
+class Outputs:
+    """The regular files of /out by relative path, and why others were left there."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+class Inside:
+    """Handles on a sandbox whose first process is `pid`, as this process sees it."""
+
+    def __init__(self, pid: int) -> None:
+        self._handles: list[int] = []
+        try:
+            self._first = self._hold(os.pidfd_open(pid))
+            self._out = self._open(pid, "out")
+            self._proc = self._open(pid, "proc")
+            self._scratch = [self._open(pid, "tmp"), self._open(pid, "dev/shm")]
+        except OSError:
+            self.close()
+            raise
+
+    def kill(self) -> None:
+        """Kill every process of the sandbox, and return when the last one is dead.
+
+        The kernel lets the first process of a PID namespace end only after all others have.
+        """
+        try:
+            signal.pidfd_send_signal(self._first, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        select.select([self._first], [], [])
+
+    def usage(self, seconds: float, ceiling: int) -> Usage:
+        """Return what the sandbox uses now.
+
+        Memory is what the processes hold and what lies in /tmp, /out and shared memory. Resident
+        pages count shared ones many times; where that sum passes `ceiling`, each page is divided
+        by its number of sharers instead (PSS), which is dearer to ask for.
+        """
+        processes = [name for name in os.listdir(self._proc) if name.isdigit()]
+        held = sum(_used(handle)[0] for handle in (self._out, *self._scratch))
+        memory = held + sum(map(self._resident, processes))
+        if memory > ceiling:
+            memory = held + sum(map(self._proportional, processes))
+        output, files = self.written()
+        return Usage(seconds, memory, len(processes), output, files)
+
+    def written(self) -> tuple[int, int]:
+        """Return the bytes of /out, and the number of files and folders in all of the sandbox."""
+        used = [_used(handle) for handle in (self._out, *self._scratch)]
+        return used[0][0], sum(files for _, files in used)
+
+    def outputs(self, size: int, count: int) -> Outputs | None:
+        """Return the files of /out, or None where there are over `count`, or over `size` bytes.
+
+        Call it after `kill`. Only regular files are read; no link is followed.
+        """
+        found = Outputs()
+        left = size
+        for seen, (path, directory, name) in enumerate(self._walk(self._out, "", 0, found)):
+            if seen >= count:
+                return None
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                found.refused[path] = "it is not a regular file"
+                continue
+            left -= status.st_size
+            if left < 0:
+                return None
+            data = _read(name, directory)
+            if data is None:
+                found.refused[path] = "it cannot be read"
+            else:
+                found.files[path] = data
+        return found
+
+    def close(self) -> None:
+        """Let go of every handle; what the sandbox wrote is gone then."""
+        while self._handles:
+            os.close(self._handles.pop())
+
+    def _hold(self, handle: int) -> int:
+        self._handles.append(handle)
+        return handle
+
+    def _open(self, pid: int, name: str) -> int:
+        path = f"/proc/{pid}/root/{name}"
+        return self._hold(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
+
+    def _resident(self, process: str) -> int:
+        try:
+            with open(f"{process}/statm", "rb", opener=self._opener) as file:
+                return int(file.read().split()[1]) * _PAGE
+        except (OSError, IndexError):
+            return 0  # It has ended since it was listed.
+
+    def _proportional(self, process: str) -> int:
+        try:
+            with open(f"{process}/smaps_rollup", "rb", opener=self._opener) as file:
+                for line in file:
+                    if line.startswith(b"Pss:"):
+                        return int(line.split()[1]) * 1024
+        except PermissionError:
+            return self._resident(process)
+        except OSError:
+            pass  # It has ended since it was listed.
+        return 0
+
+    def _opener(self, path: str, flags: int) -> int:
+        return os.open(path, flags, dir_fd=self._proc)
+
+    def _walk(
+        self, directory: int, prefix: str, depth: int, found: Outputs
+    ) -> Iterator[tuple[str, int, str]]:
+        """Yield (path, directory handle, name) of all that is not a directory, in order."""
+        for name in sorted(os.listdir(directory)):
+            path = f"{prefix}{name}"
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if not path.isprintable():
+                found.refused[ascii(path)] = "its name is not plain text"
+            elif not stat.S_ISDIR(status.st_mode):
+                yield path, directory, name
+            elif depth == _MAX_DEPTH:
+                found.refused[path] = f"it is nested deeper than {_MAX_DEPTH}"
+            else:
+                try:
+                    inner = os.open(
+                        name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory
+                    )
+                except PermissionError:
+                    found.refused[path] = "it cannot be read"
+                    continue
+                try:
+                    yield from self._walk(inner, f"{path}/", depth + 1, found)
+                finally:
+                    os.close(inner)
+
+
+def _used(handle: int) -> tuple[int, int]:
+    """Return the bytes and the inodes, apart from its root, that a file system holds."""
+    space = os.fstatvfs(handle)
+    return (space.f_blocks - space.f_bfree) * space.f_frsize, space.f_files - space.f_ffree - 1
+
+
+def _read(name: str, directory: int) -> bytes | None:
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+    except PermissionError:
+        return None
+    with open(handle, "rb") as file:
+        return file.read()
