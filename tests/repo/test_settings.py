@@ -62,8 +62,8 @@ def test_an_empty_variable_means_the_default() -> None:
 
 
 def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert settings.load({"DANSEO_HOME": "~/ink"}).home == Path("/home/somebody/ink")
+    monkeypatch.setenv("HOME", "/srv/somebody")
+    assert settings.load({"DANSEO_HOME": "~/ink"}).home == Path("/srv/somebody/ink")
 
 
 @pytest.mark.parametrize(
