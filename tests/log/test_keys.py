@@ -7,6 +7,7 @@ import stat
 
 import eth_keyfile
 import pytest
+from nacl.signing import SigningKey
 
 from danseo.core.errors import Malformed, NotFound, Unavailable, Usage
 from danseo.log import keys
@@ -154,17 +155,24 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
 
 
 def test_the_log_key_comes_back_and_is_private(tmp_path):
-    seed = keys.create_log_key(tmp_path / "host" / "log.key")
-    assert keys.load_log_key(tmp_path / "host" / "log.key") == seed
+    public = keys.create_log_key(tmp_path / "host")
+    seed = keys.load_log_key(tmp_path / "host", public)
+    assert bytes(SigningKey(seed).verify_key).hex() == public
     assert stat.S_IMODE((tmp_path / "host" / "log.key").stat().st_mode) == 0o600
-    with pytest.raises(Usage):
-        keys.create_log_key(tmp_path / "host" / "log.key")
+    assert keys.first_log_key(tmp_path / "host") == public
+
+
+def test_a_later_log_key_stands_beside_the_first(tmp_path):
+    first = keys.first_log_key(tmp_path)
+    second = keys.create_log_key(tmp_path)
+    assert keys.first_log_key(tmp_path) == first != second
+    assert keys.load_log_key(tmp_path, second) != keys.load_log_key(tmp_path, first)
 
 
 def test_a_damaged_or_missing_log_key_is_refused(tmp_path):
     with pytest.raises(NotFound):
-        keys.load_log_key(tmp_path / "log.key")
+        keys.load_log_key(tmp_path, "00" * 32)
     for content in ("", "zz", "00" * 31):
         (tmp_path / "log.key").write_text(content)
         with pytest.raises(Malformed):
-            keys.load_log_key(tmp_path / "log.key")
+            keys.first_log_key(tmp_path)

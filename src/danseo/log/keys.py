@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import eth_keyfile
+from nacl.signing import SigningKey
 
 from danseo.core.errors import Malformed, NotFound, Unavailable, Usage
 from danseo.log.sealing import SealingKey
@@ -26,6 +27,7 @@ SCRYPT_N: Final = 2**18
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _PLAIN: Final = "danseo-plain-1"
+_LOG_KEY: Final = "log.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +95,45 @@ def restore(
     return key
 
 
-def create_log_key(path: Path) -> bytes:
-    """Make the log's Ed25519 key: write its seed to a new file and return the 32 bytes."""
+def create_log_key(host: Path) -> str:
+    """Make an Ed25519 key for the log in the host's folder; return its public half in hex.
+
+    The first is `log.key`. A later one signs once an entry `log.key` names it.
+    """
     seed = secrets.token_bytes(32)
+    public = _public(seed)
+    path = host / _LOG_KEY
+    if path.exists():
+        path = host / f"{_LOG_KEY}.{public[:16]}"
     write_private(path, seed.hex().encode() + b"\n")
-    return seed
+    return public
 
 
-def load_log_key(path: Path) -> bytes:
-    """Return the 32-byte seed of the log's Ed25519 key."""
+def first_log_key(host: Path) -> str:
+    """Return the public half of the log's first key, made on first use."""
+    path = host / _LOG_KEY
+    return _public(_read_seed(path)) if path.exists() else create_log_key(host)
+
+
+def load_log_key(host: Path, public: str) -> bytes:
+    """Return the 32-byte seed of the log's key that has this public half, or raise `NotFound`."""
+    for path in sorted(host.glob(f"{_LOG_KEY}*")):
+        seed = _read_seed(path)
+        if _public(seed) == public:
+            return seed
+    raise NotFound(
+        f"{host} holds no log key {public!r}.",
+        "Make one there before the log names it, or bring it back from a backup.",
+    )
+
+
+def _public(seed: bytes) -> str:
+    return bytes(SigningKey(seed).verify_key).hex()
+
+
+def _read_seed(path: Path) -> bytes:
     try:
         seed = bytes.fromhex(path.read_text("ascii"))
-    except FileNotFoundError:
-        raise NotFound(f"There is no log key at {path}.", "Bring it back from a backup.") from None
     except ValueError:
         seed = b""
     if len(seed) != 32:

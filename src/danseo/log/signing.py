@@ -16,8 +16,9 @@ import sha3
 from coincurve._libsecp256k1 import ffi, lib
 from coincurve.context import GLOBAL_CONTEXT
 
-from danseo.core import canonical
+from danseo.core.entry import Entry
 from danseo.core.errors import BadSignature, Malformed
+from danseo.log import wire
 from danseo.log.wire import Signed
 
 NAME: Final = "danseo"
@@ -205,8 +206,7 @@ def sign_entry(
 
     A site signs with its own key for an author `site:...` who has no wallet.
     """
-    body_hash = hashlib.sha256(canonical.encode(body)).digest()
-    digest = domain.digest(kind, challenge, summary, body_hash, sequence)
+    digest = domain.digest(kind, challenge, summary, wire.body_hash(body), sequence)
     return Signed(
         author=author or key.address,
         kind=kind,
@@ -218,20 +218,17 @@ def sign_entry(
     )
 
 
-def check(domain: Domain, signed: Signed, site: str | None = None) -> None:
-    """Raise `BadSignature` unless the author signed this entry for this log.
+def check(domain: Domain, entry: Entry, body_hash: bytes, signature: bytes, site: str = "") -> None:
+    """Raise `BadSignature` unless the author signed `entry` for this log.
 
     For an author `site:...` the signer must be `site`, the address that the genesis entry names.
     """
-    body_hash = hashlib.sha256(canonical.encode(signed.body)).digest()
-    digest = domain.digest(
-        signed.kind, signed.challenge, signed.summary, body_hash, signed.sequence
-    )
-    signer = recover(digest, signed.signature)
-    expected = site if signed.author.startswith("site:") else signed.author
+    digest = domain.digest(entry.kind, entry.challenge, entry.summary, body_hash, entry.sequence)
+    signer = recover(digest, signature)
+    expected = site if entry.author.startswith("site:") else entry.author
     if signer != expected:
         raise BadSignature(
-            f"{signer} signed an entry of {signed.author}.",
+            f"{signer} signed an entry of {entry.author}.",
             "The author must sign it, for this log and this sequence.",
         )
 

@@ -147,7 +147,7 @@ class TileWriter:
         self._folders: set[Path] = set()
         self._levels: list[_Level] = [_Level()]
         self._bundle: list[bytes] = []
-        self._size = 0
+        self._size, self._start = 0, size
         for made in (folder, self._scratch):
             made.mkdir(parents=True, exist_ok=True)
         self._load(size)
@@ -160,8 +160,12 @@ class TileWriter:
     @property
     def root(self) -> bytes:
         """The root over all entries."""
+        return self.tree().root()
+
+    def tree(self) -> Tree:
+        """Return the tree over all entries, to grow on its own."""
         peaks = [peak for level in reversed(self._levels) for peak in level.tree.peaks]
-        return Tree(self._size, peaks).root()
+        return Tree(self._size, peaks)
 
     def append(self, leaves: Sequence[bytes]) -> None:
         """Append `leaves` and write every file that the tree of the new size adds."""
@@ -210,7 +214,10 @@ class TileWriter:
         touched.add(path.parent)
         if tile.width == WIDTH:
             partials = path.with_name(f"{path.name}.p")
-            if partials.exists():
+            # Until a full tile is surely on the disk, a crash may need the partial tile from which
+            # the owner will append again.
+            needed = not self._durable and tile.index == self._start >> 8 * (max(tile.level, 0) + 1)
+            if partials.exists() and not needed:
                 superseded.append(partials)
 
     def _put_partial(self, touched: set[Path], superseded: list[Path]) -> None:
@@ -229,7 +236,8 @@ class TileWriter:
         missing = [folder, *folder.parents]
         missing = missing[: missing.index(self.folder) + 1]
         for child, parent in pairwise(missing):
-            if not child.exists():
+            # With `durable`, also a folder that a writer without it may have made just now.
+            if self._durable or not child.exists():
                 touched.add(parent)
         folder.mkdir(parents=True, exist_ok=True)
         self._folders.add(folder)
@@ -264,6 +272,34 @@ def read_tile(folder: Path, tile: Tile) -> bytes:
             continue
         return data if whole else cut(data, tile)
     raise Invalid(f"{tile.path} is missing.", _REPAIR, tile.first)
+
+
+def trim(folder: Path, size: int, scratch: Path) -> None:
+    """Remove the tiles that only a tree of more than `size` entries has: an append was undone."""
+    for level in (ENTRIES, *range(8)):
+        count = size >> 8 * max(level, 0)
+        index, width = count >> 8, count % WIDTH
+        full, partials = _paths(folder, level, index)
+        if width and full.exists():
+            tile = Tile(level, index, width)
+            partials.mkdir(exist_ok=True)
+            write_file(folder / tile.path, cut(full.read_bytes(), tile), scratch, durable=False)
+        full.unlink(missing_ok=True)
+        for partial in partials.glob("*"):
+            if int(partial.name) > width:
+                partial.unlink()
+        while True:
+            index += 1
+            full, partials = _paths(folder, level, index)
+            if not full.exists() and not partials.exists():
+                break
+            full.unlink(missing_ok=True)
+            shutil.rmtree(partials, ignore_errors=True)
+
+
+def _paths(folder: Path, level: int, index: int) -> tuple[Path, Path]:
+    full = folder / Tile(level, index).path
+    return full, full.with_name(f"{full.name}.p")
 
 
 def cut(data: bytes, tile: Tile) -> bytes:
