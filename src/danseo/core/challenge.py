@@ -4,7 +4,7 @@
       └──────┴──> cancelled (before the first commitment)
 
 These functions write to a `Challenge` that the fold owns. What they may refuse, they refuse
-before they write. Kinds of entries call them; time calls `lapse`, `pass_over` and `silence`.
+before they write. Kinds of entries call them; time calls `pass_over` and `silence`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from danseo.core.ballot import Ballot, tally
 from danseo.core.ladder import Step, climb
 from danseo.core.reward import Node, grantable, shares
 from danseo.core.terms import Terms
-from danseo.core.treasury import slash
+from danseo.core.treasury import record_shares, slash
 
 WHOLE: Final = 10**9
 SCORED_FORMS: Final = ("predictions", "method")
@@ -42,7 +42,8 @@ class Clue:
 
     `status` goes committed -> revealed -> final, or ends as lapsed or retracted. `verdict` is what
     counts once it is final: step, none, unfit, passed (over) or unscored. `score` is the published
-    score of a step on the grid; `exact` is known when the truth is. -1 stands for "none yet".
+    score of a step on the grid; `exact` is known when the truth is. The scorers' time runs from
+    `ready_at`. -1 stands for "none yet".
     """
 
     id: int
@@ -59,7 +60,7 @@ class Clue:
     cites: tuple[tuple[int, int], ...] = ()
     payees: tuple[tuple[str, int], ...] = ()
     duplicate_of: int = -1
-    head_at: int = -1
+    ready_at: int = -1
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     verdict: str = ""
     score: int = 0
@@ -109,7 +110,12 @@ class JuryRound:
 
 @dataclass(slots=True)
 class Challenge:
-    """The folded record of one challenge."""
+    """The folded record of one challenge.
+
+    `queue` holds all clues in order of commitment: those before `head` are over (final, lapsed or
+    retracted), those before `ready` hide nothing. `scorables` are the final ones that a scorer can
+    score; of the first `exact_next` the exact score is known. `accounts` is filled at settlement.
+    """
 
     id: str
     organiser: str
@@ -124,16 +130,18 @@ class Challenge:
     commitments: dict[str, int] = field(default_factory=dict)
     submissions: dict[str, list[int]] = field(default_factory=dict)
     queue: list[int] = field(default_factory=list)
+    ready: int = 0
     head: int = 0
+    scorables: list[int] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     frontier: int = 0
     released: dict[str, str] = field(default_factory=dict)
     key: str = ""
-    silent: bool = False
     exact_next: int = 0
     settled_by: str = ""
     settled_at: int = -1
     rounds: list[JuryRound] = field(default_factory=list)
+    accounts: dict[str, int] = field(default_factory=dict)
     balances: dict[str, dict[str, int]] = field(default_factory=dict)
     deposited: dict[str, int] = field(default_factory=dict)
     withdrawn: dict[str, int] = field(default_factory=dict)
@@ -149,8 +157,7 @@ class Challenge:
 
     def scorable(self) -> list[Clue]:
         """Return the final clues that a scorer can score, in order of commitment."""
-        final = (self.clues[i] for i in self.queue[: self.head])
-        return [c for c in final if c.status == "final" and c.scored]
+        return [self.clues[i] for i in self.scorables]
 
     def head_clue(self) -> Clue | None:
         """Return the first clue in order of commitment that is not final, lapsed or retracted."""
@@ -160,7 +167,9 @@ class Challenge:
         """Return the role that keeps `identity` from winning, or an empty string."""
         if identity == self.organiser:
             return "organiser"
-        return self.terms.roles().get(identity, "")
+        if any(scorer.who == identity for scorer in self.terms.scorers):
+            return "scorer"
+        return "trustee" if any(t.who == identity for t in self.terms.trustees) else ""
 
 
 def phase(challenge: Challenge, now: int) -> str:
@@ -180,48 +189,65 @@ def phase(challenge: Challenge, now: int) -> str:
     return "truth" if challenge.head == len(challenge.queue) else "scoring"
 
 
-def commitment_of(challenge: str, author: str, content: str, salt: str) -> str:
-    """Return the hash that commits `author` to the blob `content` in `challenge`.
+def commitment_of(challenge: str, author: str, content: str, submission: str, salt: str) -> str:
+    """Return the hash that commits `author` to the blobs `content` and `submission`.
 
-    SHA-256 over the four, each preceded by its length, so that no two different quadruples agree.
-    The salt (32 random bytes in hex) keeps the content from being guessed.
+    `author` is an identity. SHA-256 over the five, each preceded by its length, so that no two
+    different lists agree. Without the submission, its place in the order could be filled with what
+    others reveal in the meantime. The salt (32 random bytes in hex) keeps both from being guessed.
     """
-    parts = ("danseo clue v1", challenge, author, content, salt)
+    parts = ("danseo clue v1", challenge, author, content, submission, salt)
     return hashlib.sha256("".join(f"{len(p)}:{p}" for p in parts).encode()).hexdigest()
 
 
 # --- the queue: clues become final in order of commitment ---------------------------------------
 
 
-def advance(challenge: Challenge, now: int) -> int:
+def advance(challenge: Challenge, now: int) -> list[int]:
     """Make final what can be final, from the head of the queue on.
 
-    Returns the id of a clue that has just come to wait for its scorers, or -1: the fold then sets
-    its time limit.
+    Return the clues whose scorers' time begins now, because nothing committed before them is
+    hidden any more. Counted from there, and not from the head of the queue, so that slow scorers
+    cannot stretch it by the number of clues: every clue is final one reveal window and one score
+    window after the deadline at the latest.
     """
-    terms = challenge.terms
+    began = _make_ready(challenge, now)
     while (clue := challenge.head_clue()) is not None:
         if clue.status in ("lapsed", "retracted"):
             challenge.head += 1
         elif clue.status == "committed":
-            return -1
+            break
         elif not clue.scored:
             _make_final(challenge, clue, "unscored", now)
-        elif len(clue.verdicts) == len(terms.scorers):
+        elif len(clue.verdicts) == len(challenge.terms.scorers):
             _decide(challenge, clue, now)
-        elif clue.head_at < 0:
-            clue.head_at = now
-            return clue.id
         else:
-            return -1
-    _settle_if_silent(challenge, now)
-    return -1
+            break
+    return began
+
+
+def _make_ready(challenge: Challenge, now: int) -> list[int]:
+    began = []
+    while challenge.ready < len(challenge.queue):
+        clue = challenge.clues[challenge.queue[challenge.ready]]
+        if clue.status == "committed":
+            break
+        challenge.ready += 1
+        if clue.status == "revealed" and clue.scored:
+            clue.ready_at = now
+            began.append(clue.id)
+    return began
 
 
 def pass_over(challenge: Challenge, clue_id: int, now: int) -> None:
-    """Pass over a clue whose scorers were late: it is final, and scored at settlement."""
+    """Pass over a clue whose scorers were late: it is final, and scored at settlement.
+
+    A verdict that came in time still says whether its method was reproduced: one scorer's silence
+    must not cost the author a large step.
+    """
     clue = challenge.clues[clue_id]
-    if clue.status == "revealed" and challenge.head_clue() is clue:
+    if clue.status == "revealed":
+        clue.reproduced = _reproduced(clue)
         _make_final(challenge, clue, "passed", now)
 
 
@@ -235,7 +261,7 @@ def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
     """Two scorers have spoken; where they differ, the lower counts."""
     verdicts = list(clue.verdicts.values())
     curve = challenge.terms.value_curve()
-    clue.reproduced = all(v.reproduced for v in verdicts)
+    clue.reproduced = _reproduced(clue)
     if any(v.verdict == "unfit" for v in verdicts):
         _make_final(challenge, clue, "unfit", now)
         return
@@ -253,23 +279,23 @@ def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
     _make_final(challenge, clue, "step", now, units)
 
 
+def _reproduced(clue: Clue) -> bool:
+    """Say whether this is a method, and no scorer who spoke failed to reproduce it."""
+    return clue.form == "method" and all(v.reproduced for v in clue.verdicts.values())
+
+
 def _make_final(challenge: Challenge, clue: Clue, verdict: str, now: int, units: int = 0) -> None:
     cites = []
     for target, weight in clue.cites:
         cited = challenge.clues[target]
-        if cited.newest >= 0:  # a target that was retracted or lapsed has no node
+        if cited.newest >= 0:  # a target that was retracted has no node
             cites.append((cited.newest, weight))
     clue.status, clue.verdict, clue.final_at = "final", verdict, now
     clue.node = clue.newest = len(challenge.nodes)
-    challenge.nodes.append(Node(units, len(challenge.nodes), _distinct(cites)))
+    challenge.nodes.append(Node(units, len(challenge.nodes), tuple(cites)))
     challenge.head += 1
-
-
-def _distinct(cites: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    merged: dict[int, int] = {}
-    for target, weight in cites:
-        merged[target] = merged.get(target, 0) + weight
-    return tuple(merged.items())
+    if clue.scored:
+        challenge.scorables.append(clue.id)
 
 
 # --- the truth ----------------------------------------------------------------------------------
@@ -283,7 +309,7 @@ def release(challenge: Challenge, trustee: str, share: str, now: int) -> None:
             if hashlib.sha256(bytes.fromhex(key)).hexdigest() != challenge.terms.truth.key:
                 continue
             challenge.key = key
-            if not challenge.scorable():
+            if not challenge.scorables:
                 _settle(challenge, now)
             return
 
@@ -299,20 +325,18 @@ def note_exact(challenge: Challenge, exact: list[tuple[int, int | None]], now: i
         clue = challenge.clues[clue_id]
         clue.exact_known, clue.exact = True, score
     challenge.exact_next += len(exact)
-    if challenge.exact_next == len(challenge.scorable()):
+    if challenge.exact_next == len(challenge.scorables):
         _settle(challenge, now)
 
 
 def silence(challenge: Challenge, now: int) -> None:
-    """The trustees' time is over: without the truth, attested scores will stand for ever."""
-    challenge.silent = True
-    _settle_if_silent(challenge, now)
+    """The trustees' time is over: without the truth, attested scores stand for ever.
 
-
-def _settle_if_silent(challenge: Challenge, now: int) -> None:
-    ready = challenge.silent and challenge.status == "open" and not challenge.key
-    if ready and challenge.head == len(challenge.queue):
+    By then every clue is final.
+    """
+    if not challenge.key:
         challenge.settled_by, challenge.status, challenge.settled_at = "attested", "settled", now
+        record_shares(challenge)
 
 
 def _settle(challenge: Challenge, now: int) -> None:
@@ -329,6 +353,7 @@ def _settle(challenge: Challenge, now: int) -> None:
         else:
             clue.verdict, clue.score = "unfit" if clue.exact is None else "none", 0
     challenge.settled_by, challenge.status, challenge.settled_at = "truth", "settled", now
+    record_shares(challenge)
     slash(challenge)
 
 
@@ -377,11 +402,16 @@ def recused(challenge: Challenge, juror: str) -> set[int]:
 
 
 def close_round(challenge: Challenge, number: int) -> None:
-    """Count the ballots of a round; mint its units and grant its part of the commons."""
+    """Count the ballots of a round; mint its units and grant its part of the commons.
+
+    A clue that the settlement has made a step since the ballots keeps its step and gets no award;
+    what the ballots say of the others stands.
+    """
     one, terms = challenge.rounds[number], challenge.terms.rounds[number]
-    eligible = set(candidates(challenge, number))
-    ballots = [b for b in one.ballots.values() if eligible.issuperset(b.clues)]
+    ballots = list(one.ballots.values())
     weights = tally(ballots, {b.juror: recused(challenge, b.juror) for b in ballots})
+    eligible = set(candidates(challenge, number))
+    weights = {clue: q for clue, q in weights.items() if clue in eligible}
     one.closed = True
     if not weights:
         return
@@ -395,6 +425,8 @@ def close_round(challenge: Challenge, number: int) -> None:
         clue = challenge.clues[clue_id]
         challenge.nodes.append(Node(units, position, ((clue.newest, WHOLE),)))
         clue.newest = len(challenge.nodes) - 1
+    if challenge.status == "settled":
+        record_shares(challenge)
 
 
 def granted(challenge: Challenge) -> int:

@@ -25,6 +25,8 @@ MAX_BODY: Final = 60_000
 MAX_LEAF: Final = 65_535
 """Bytes that a wrapped entry may have: tlog-tiles counts in 16 bits."""
 MAX_UNITS: Final = 10**9
+SLUG: Final = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
+"""The name of a challenge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ Blob = Annotated[str, Field("blob", r"[0-9a-f]{64}")]
 Key32 = Annotated[str, Field("32-byte key", r"[0-9a-f]{64}")]
 Sealed = Annotated[str, Field("sealed box", r"(?:[0-9a-f]{2}){48,512}")]
 Share = Annotated[str, Field("Shamir share", r"[0-9a-f]{134}")]
-Slug = Annotated[str, Field("name", r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")]
+Slug = Annotated[str, Field("name", SLUG)]
 Asset = Annotated[str, Field("asset", r"[A-Z][A-Z0-9.:-]{0,63}")]
 Line = Annotated[
     str, Field("line", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{0,200}")

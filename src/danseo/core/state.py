@@ -7,27 +7,31 @@ two steps equals passing it in one, so a refused entry leaves no trace that matt
 from __future__ import annotations
 
 import heapq
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
 from danseo.core import challenge as life
 from danseo.core.challenge import Challenge
-from danseo.core.entry import Body, Entry, parse
+from danseo.core.entry import SLUG, Body, Entry, parse
 from danseo.core.errors import Conflict, Malformed, NotAllowed, NotFound, OutOfOrder, WrongPhase
 from danseo.core.treasury import forfeit_bond
 
 SIMULATED: Final = "simulated"
+_is_slug = re.compile(SLUG).fullmatch
 
 
 @dataclass(slots=True)
 class Person:
     """What the log knows of an identity beyond its entries.
 
+    `key` is the one that signs for them now, empty where none has taken over from the first.
     `nexts` are (key, from when it may take over). `adopted` is (address, from when), for a person
     without a wallet; empty and 0 where there is none.
     """
 
     identity: str
+    key: str = ""
     sealing: str = ""
     payout: str = ""
     nexts: list[tuple[str, int]] = field(default_factory=list)
@@ -39,8 +43,8 @@ class Person:
 class State:
     """Everything that the log says, folded.
 
-    `keys` maps an address to its identity where a rotation made them differ; `retired` the
-    addresses rotated away, with the index of that entry. `due` is a heap of what falls due:
+    `keys` maps an address to its identity where a rotation made them differ, for good; `retired`
+    the addresses rotated away, with the index of that entry. `due` is a heap of what falls due:
     (time, order, challenge, what, clue).
     """
 
@@ -71,12 +75,16 @@ class State:
         return self.people.setdefault(identity, Person(identity))
 
     def payout_address(self, account: str) -> str:
-        """Return where money for `account` goes, or an empty string while it must wait."""
+        """Return where money for `account` goes, or an empty string while it must wait.
+
+        Unless its owner said otherwise, that is the key that signs for it now: one rotated away may
+        be lost or stolen.
+        """
         person = self.people.get(account)
         if person and person.payout:
             return person.payout
         if not account.startswith("site:"):
-            return account
+            return person.key if person and person.key else account
         if person and person.adopted[0] and person.adopted[1] <= self.now:
             return person.adopted[0]
         return ""
@@ -120,10 +128,9 @@ class State:
         self.now = now
 
     def advance(self, challenge: Challenge, now: int) -> None:
-        """Let clues at the head of the queue become final, and time the one that waits."""
-        waits = life.advance(challenge, now)
-        if waits >= 0:
-            self.schedule(now + challenge.terms.score_window, challenge.id, "score", waits)
+        """Let clues at the head of the queue become final, and time those that wait."""
+        for clue_id in life.advance(challenge, now):
+            self.schedule(now + challenge.terms.score_window, challenge.id, "score", clue_id)
 
 
 def apply(state: State, entry: Entry) -> None:
@@ -182,6 +189,11 @@ def _check_scope(state: State, entry: Entry, body: Body) -> None:
                 "It concerns the whole log: leave the challenge empty.",
             )
     elif body.scope == "opening":
+        if not _is_slug(entry.challenge):
+            raise Malformed(
+                f"A challenge cannot be called {entry.challenge[:80]!r}.",
+                "Use up to 64 small letters, digits and inner hyphens.",
+            )
         if entry.challenge in state.challenges:
             raise Conflict(
                 f"There is already a challenge {entry.challenge!r}.", "Choose another name."

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from danseo.core.curve import Curve
 from danseo.core.entry import (
     MAX_UNITS,
+    SLUG,
     Amount,
     Asset,
     Author,
@@ -26,7 +27,7 @@ from danseo.core.reward import Rule
 
 Direction = Annotated[str, Field("direction (higher or lower)", r"higher|lower")]
 Remainder = Annotated[
-    str, Field("remainder (donors or successor:NAME)", r"donors|successor:[a-z0-9-]{1,64}")
+    str, Field("remainder (donors or successor:NAME)", f"donors|successor:{SLUG}")
 ]
 ScorerName = Annotated[str, Field("scorer (name-version)", r"[a-z][a-z0-9-]{0,62}-[0-9]{1,4}")]
 Small = Annotated[int, Range(0, 10**6)]
@@ -174,7 +175,7 @@ def check_terms(terms: Terms, organiser: str, now: int) -> None:
             f"terms.deadline is {terms.deadline}, and the log's clock stands at {now}.",
             "Put the deadline in the future.",
         )
-    _check_rounds(terms)
+    _check_rounds(terms, now)
 
 
 def _check_people(terms: Terms, organiser: str) -> None:
@@ -194,6 +195,10 @@ def _check_people(terms: Terms, organiser: str) -> None:
                 f"{who} holds two of the roles organiser, scorer, trustee.",
                 "Give each role to another person.",
             )
+    if len({t.commitment for t in terms.trustees}) < len(terms.trustees):
+        raise Conflict(
+            "Two trustees hold the same share of the truth's key.", "Deal one share to each."
+        )
     if len(set(terms.jurors)) != len(terms.jurors):
         raise Conflict("terms.jurors names a juror twice.", "Name each juror once.")
     if terms.rounds and not terms.jurors:
@@ -201,6 +206,8 @@ def _check_people(terms: Terms, organiser: str) -> None:
 
 
 def _check_value(terms: Terms) -> None:
+    if len({p.name for p in terms.parameters}) < len(terms.parameters):
+        raise Conflict("terms.parameters names one twice.", "Give each parameter one value.")
     try:
         curve, _ = terms.value_curve(), terms.rule()
     except DanseoError as error:
@@ -213,13 +220,13 @@ def _check_value(terms: Terms) -> None:
         )
 
 
-def _check_rounds(terms: Terms) -> None:
-    before = 0
+def _check_rounds(terms: Terms, now: int) -> None:
+    before = now
     for i, one in enumerate(terms.rounds):
         if not before <= one.opens < one.closes:
             raise Conflict(
                 f"Jury round {i} opens at {one.opens} and closes at {one.closes}.",
-                "Rounds follow one another, and each closes after it opens.",
+                f"From now ({now}) on, rounds follow one another, and each closes after it opens.",
             )
         if one.commons > MAX_SHARES:
             raise Conflict(

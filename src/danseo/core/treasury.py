@@ -2,7 +2,8 @@
 
 All amounts are integers in an asset's smallest unit. `received` is every final receipt of the
 pool, forfeited bonds among them. What is payable is always covered (decision 7 of design 0001),
-whatever was paid in advance on scores that the truth then took back.
+whatever was paid in advance on scores that the truth then took back, and in whatever order
+accounts are paid.
 """
 
 from __future__ import annotations
@@ -35,8 +36,17 @@ class Owed:
 def account_shares(challenge: Challenge) -> dict[str, int]:
     """Return the shares, grants included, that stand to each account's name, out of 10^18.
 
-    A clue without payees pays its author; with payees, by their parts.
+    A clue without payees pays its author; with payees, by their parts. Do not change the result.
     """
+    return challenge.accounts if challenge.settled_at >= 0 else _account_shares(challenge)
+
+
+def record_shares(challenge: Challenge) -> None:
+    """Write the shares of all accounts down; once settled, they change only by a jury round."""
+    challenge.accounts = _account_shares(challenge)
+
+
+def _account_shares(challenge: Challenge) -> dict[str, int]:
     by_clue = clue_shares(challenge)
     held: dict[str, int] = {}
     for clue_id, share in by_clue.items():
@@ -84,8 +94,8 @@ def owed(challenge: Challenge, asset: str) -> dict[str, Owed]:
     for name in paid:
         entitled.setdefault(name, 0)
     advance = WHOLE if challenge.settled_by else challenge.terms.advance
-    claims = {n: max(0, e * advance // WHOLE - paid.get(n, 0)) for n, e in entitled.items()}
-    payable = scale(claims, available(challenge, asset))
+    due = {name: one * advance // WHOLE for name, one in entitled.items()}
+    payable = level(due, paid, available(challenge, asset))
     return {n: Owed(shares.get(n, 0), e, paid.get(n, 0), payable[n]) for n, e in entitled.items()}
 
 
@@ -99,16 +109,33 @@ def available(challenge: Challenge, asset: str) -> int:
     )
 
 
-def scale(claims: dict[str, int], available: int) -> dict[str, int]:
-    """Return what each claim gets: all of it, or alike where they exceed what is available.
+def level(due: dict[str, int], paid: dict[str, int], available: int) -> dict[str, int]:
+    """Return what each account can be paid now: all that it lacks of what is due to it, or, where
+    that exceeds what is available, as much as brings all alike to one part of what is due.
 
-    >>> scale({"a": 30, "b": 10}, 20)
+    Whoever was paid more than that part keeps it and gets no more. So it does not matter in which
+    order accounts are paid, or in how many payments.
+
+    >>> level({"a": 30, "b": 10}, {}, 20)
     {'a': 15, 'b': 5}
+    >>> level({"a": 30, "b": 10}, {"a": 15}, 5)
+    {'a': 0, 'b': 5}
     """
-    total = sum(claims.values())
-    if total <= available:
-        return dict(claims)
-    return {name: claim * available // total for name, claim in claims.items()}
+    lacking = {name: one for name, one in due.items() if paid.get(name, 0) < one}
+    payable = dict.fromkeys(due, 0)
+    pool = whole = sum(lacking.values())
+    if whole - sum(paid.get(name, 0) for name in lacking) > available:
+        ahead = [""]
+        while ahead and lacking:
+            pool = available + sum(paid.get(name, 0) for name in lacking)
+            whole = sum(lacking.values())
+            ahead = [n for n, one in lacking.items() if paid.get(n, 0) * whole >= pool * one]
+            for name in ahead:
+                del lacking[name]
+    if lacking:
+        parts = reward.split_units(pool, list(lacking.values()))
+        payable.update((n, p - paid.get(n, 0)) for n, p in zip(lacking, parts, strict=True))
+    return payable
 
 
 def slash(challenge: Challenge) -> None:
@@ -165,12 +192,13 @@ def return_stakes(challenge: Challenge) -> None:
 def wind_up(challenge: Challenge) -> None:
     """Send what no account is entitled to where the opening said: successor or donors.
 
-    Donors share it in proportion to what they gave, rounded down; where nobody donated (the pool
-    holds forfeited bonds only), it stays.
+    Donors share it in proportion to what they gave, to the last unit; where nobody donated (the
+    pool holds forfeited bonds only), it stays. A donor who was paid more in advance than the truth
+    leaves him keeps that, and gets his part of the rest like the others.
     """
-    for asset in set(challenge.received) | set(challenge.slashed):
-        accounts = owed(challenge, asset).values()
-        rest = available(challenge, asset) - sum(o.payable for o in accounts)
+    for asset in sorted({*challenge.received, *challenge.slashed}):
+        accounts = owed(challenge, asset)
+        rest = available(challenge, asset) - sum(o.payable for o in accounts.values())
         if rest <= 0:
             continue
         if challenge.terms.remainder != "donors":
@@ -182,7 +210,14 @@ def wind_up(challenge: Challenge) -> None:
                 gave[fund.donor] = gave.get(fund.donor, 0) + fund.amount
         if gave:
             parts = reward.split_units(rest, list(gave.values()))
-            challenge.refunds[asset] = dict(zip(gave, parts, strict=True))
+            challenge.refunds[asset] = {
+                donor: part + _overpaid(accounts.get(donor))
+                for donor, part in zip(gave, parts, strict=True)
+            }
+
+
+def _overpaid(owed: Owed | None) -> int:
+    return max(0, owed.paid - owed.entitled) if owed else 0
 
 
 def audit(challenge: Challenge) -> None:

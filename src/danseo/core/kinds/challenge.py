@@ -40,6 +40,8 @@ class OpenChallenge(Body):
 
     def check(self, state: State, entry: Entry) -> None:
         check_terms(self.terms, state.identity(entry.author), state.now)
+        if self.terms.remainder == f"successor:{entry.challenge}":
+            raise Conflict("The challenge names itself as its successor.", "Name another one.")
         for who in self.terms.roles():
             person = state.people.get(who)
             if person is None or not person.sealing:
@@ -104,14 +106,17 @@ class Acknowledge(Body):
             challenge.stakes[who] = Stake(terms.stake.asset, terms.stake.amount)
         if len(challenge.acknowledged) == len(terms.roles()):
             challenge.status, challenge.opened_at = "open", entry.time
-            silent_at = terms.deadline + terms.reveal_window + terms.truth_window
-            state.schedule(silent_at, challenge.id, "silence")
+            all_final_by = terms.deadline + terms.reveal_window + terms.score_window
+            state.schedule(all_final_by + terms.truth_window, challenge.id, "silence")
 
 
 @kind("challenge.cancel")
 @dataclass(frozen=True, slots=True)
 class Cancel(Body):
-    """The organiser calls the challenge off, before anyone has committed to a clue."""
+    """The organiser calls the challenge off, before anyone has committed to a clue.
+
+    One that has not opened by its deadline never will: then anyone may, so that donors get theirs.
+    """
 
     english: ClassVar[str] = "Cancel this challenge"
     korean: ClassVar[str] = "이 챌린지를 취소함"
@@ -119,7 +124,9 @@ class Cancel(Body):
     reason: Blob
 
     def check(self, state: State, entry: Entry) -> None:
-        challenge = check_organiser(state, entry)
+        challenge = state.challenge(entry.challenge)
+        if challenge.status != "draft" or state.now < challenge.terms.deadline:
+            check_organiser(state, entry)
         if challenge.status not in ("draft", "open"):
             raise WrongPhase(f"{challenge.id} is {challenge.status}.", "It cannot be cancelled.")
         if challenge.clues:

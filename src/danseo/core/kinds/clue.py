@@ -20,7 +20,14 @@ from danseo.core.entry import (
     Parts,
     kind,
 )
-from danseo.core.errors import Conflict, NotAllowed, NotCovered, NotFound, WrongPhase
+from danseo.core.errors import (
+    Conflict,
+    Malformed,
+    NotAllowed,
+    NotCovered,
+    NotFound,
+    WrongPhase,
+)
 from danseo.core.state import State
 
 Form = Annotated[str, Field("form (" + ", ".join(FORMS) + ")", "|".join(FORMS))]
@@ -67,7 +74,8 @@ def _check_may_win(challenge: Challenge, who: str) -> None:
 class Commit(Body):
     """Commit to a clue without showing it: its place in the order is now fixed.
 
-    The commitment is `core.challenge.commitment_of` its author, its content and a secret salt.
+    The commitment is `core.challenge.commitment_of` its author, its content, its submission and a
+    secret salt.
     The bond is locked until the clue is revealed, and lost if it is not.
     """
 
@@ -87,10 +95,11 @@ class Commit(Body):
                 "It takes no more clues.",
             )
         _check_may_win(challenge, who)
-        if self.commitment in challenge.commitments:
+        # Another's commitment cannot be revealed, so repeating it does not keep its author out.
+        earlier = challenge.clues.get(challenge.commitments.get(self.commitment, -1))
+        if earlier and earlier.author == who:
             raise Conflict(
-                f"This commitment stands in entry {challenge.commitments[self.commitment]}.",
-                "Commit with a fresh salt.",
+                f"This commitment stands in entry {earlier.id}.", "Commit with a fresh salt."
             )
         bond = challenge.terms.bond
         held = treasury.balance(challenge, who, bond.asset)
@@ -144,13 +153,14 @@ class Reveal(Body):
                 f"Clue {clue.id} is {clue.status}.",
                 f"It could be revealed before {until}." if clue.status == "lapsed" else "",
             )
-        if commitment_of(challenge.id, who, self.content, self.salt) != clue.commitment:
+        committed = commitment_of(challenge.id, who, self.content, self.submission, self.salt)
+        if committed != clue.commitment:
             raise Conflict(
                 f"What is revealed does not match the commitment of clue {clue.id}.",
-                "Reveal exactly the content and salt that were committed.",
+                "Reveal exactly the content, submission and salt that were committed.",
             )
         self._check_cites(challenge)
-        self._check_payees(challenge)
+        self._check_payees(state, challenge)
 
     def _check_cites(self, challenge: Challenge) -> None:
         seen: set[int] = set()
@@ -174,12 +184,15 @@ class Reveal(Body):
                 f"The citations weigh {whole} together.", f"At most {WHOLE} is the whole."
             )
 
-    def _check_payees(self, challenge: Challenge) -> None:
-        names = [payee.to for payee in self.payees]
-        if len(set(names)) != len(names):
-            raise Conflict("A payee is named twice.", "Add the parts up.")
-        if len(names) > MAX_PAYEES:
-            raise NotCovered(f"{len(names)} payees.", f"At most {MAX_PAYEES} can be named.")
+    def _check_payees(self, state: State, challenge: Challenge) -> None:
+        if len(self.payees) > MAX_PAYEES:
+            raise Malformed(
+                f"{len(self.payees)} payees are named.", f"At most {MAX_PAYEES} can be."
+            )
+        names = [state.identity(payee.to) for payee in self.payees]
+        for name in names:
+            if names.count(name) > 1:
+                raise Conflict(f"The payee {name} is named twice.", "Add the parts up.")
         for name in names:
             _check_may_win(challenge, name)
 
@@ -190,7 +203,7 @@ class Reveal(Body):
         clue.content, clue.submission, clue.form = self.content, self.submission, self.form
         clue.licence = self.licence
         clue.cites = tuple((c.clue, c.weight) for c in self.cites)
-        clue.payees = tuple((p.to, p.parts) for p in self.payees)
+        clue.payees = tuple((state.identity(p.to), p.parts) for p in self.payees)
         treasury.give(challenge, clue.author, bond.asset, bond.amount)
         _mark_copies(challenge, clue)
         state.advance(challenge, entry.time)

@@ -16,7 +16,12 @@ SitePerson = Annotated[str, Field("site person", r"site:[0-9a-f]{32}")]
 
 
 def _check_unused(state: State, address: str) -> None:
-    if address in state.retired or address in state.keys or address in state.people:
+    """Raise where the key has a past: rotations would tear what it did from who it then is."""
+    known = address in state.retired or address in state.keys or address in state.people
+    signed = address in state.sequences or any(
+        address in challenge.sequences for challenge in state.challenges.values()
+    )
+    if known or signed:
         raise Conflict(f"The key {address} already belongs to someone.", "Make a fresh key.")
 
 
@@ -52,6 +57,11 @@ class SetPayout(Body):
     to: Address
 
     def check(self, state: State, entry: Entry) -> None:
+        if entry.author.startswith("site:"):
+            raise NotAllowed(
+                "The site cannot say where a person's money goes.",
+                "Adopt a key of your own (key.offer, key.adopt).",
+            )
         person = state.people.get(state.identity(entry.author))
         if person and person.payout == self.to:
             raise Conflict(f"Your money goes to {self.to} already.", "Nothing is left to do.")
@@ -77,6 +87,9 @@ class RegisterNext(Body):
         _check_unused(state, self.next)
         if self.next == entry.author:
             raise Conflict("A key cannot succeed itself.", "Name another key.")
+        person = state.people.get(state.identity(entry.author))
+        if person and any(key == self.next for key, _ in person.nexts):
+            raise Conflict(f"{self.next} is registered already.", "Wait until it may take over.")
 
     def apply(self, state: State, entry: Entry) -> None:
         person = state.person(state.identity(entry.author))
@@ -112,11 +125,11 @@ class Rotate(Body):
             )
 
     def apply(self, state: State, entry: Entry) -> None:
-        active = next((k for k, who in state.keys.items() if who == self.identity), self.identity)
-        state.keys.pop(active, None)
-        state.retired[active] = entry.index
+        person = state.person(self.identity)
+        state.retired[person.key or self.identity] = entry.index
         state.keys[entry.author] = self.identity
-        state.person(self.identity).nexts.clear()
+        person.key = entry.author
+        person.nexts.clear()
 
 
 @kind("key.offer")
@@ -134,6 +147,12 @@ class OfferKey(Body):
         if not entry.author.startswith("site:"):
             raise NotAllowed(
                 "Only a person without a wallet adopts a key.", "Use key.next and key.rotate."
+            )
+        person = state.people.get(entry.author)
+        if person and person.adopted[0] and person.adopted[1] <= state.now:
+            raise Conflict(
+                f"{entry.author} adopted {person.adopted[0]} for good.",
+                "The site cannot move what it holds any more.",
             )
 
     def apply(self, state: State, entry: Entry) -> None:

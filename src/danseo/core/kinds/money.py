@@ -8,7 +8,7 @@ from typing import ClassVar
 from danseo.core import treasury
 from danseo.core.challenge import Challenge, Fund
 from danseo.core.entry import Address, Amount, Asset, Author, Body, Entry, Line, kind
-from danseo.core.errors import Malformed, NotCovered, WrongPhase
+from danseo.core.errors import Conflict, Malformed, NotCovered, WrongPhase
 from danseo.core.kinds.challenge import check_organiser
 from danseo.core.state import State
 
@@ -43,7 +43,7 @@ class Deposit(Body):
 
     def apply(self, state: State, entry: Entry) -> None:
         challenge = state.challenges[entry.challenge]
-        treasury.give(challenge, self.account, self.asset, self.amount)
+        treasury.give(challenge, state.identity(self.account), self.asset, self.amount)
         challenge.deposited[self.asset] = challenge.deposited.get(self.asset, 0) + self.amount
 
 
@@ -96,7 +96,8 @@ class FundPool(Body):
 
     def apply(self, state: State, entry: Entry) -> None:
         challenge = state.challenges[entry.challenge]
-        challenge.funds.append(Fund(self.donor, self.asset, self.amount, entry.index, entry.time))
+        donor = state.identity(self.donor)
+        challenge.funds.append(Fund(donor, self.asset, self.amount, entry.index, entry.time))
         challenge.received[self.asset] = challenge.received.get(self.asset, 0) + self.amount
 
 
@@ -105,8 +106,8 @@ class FundPool(Body):
 class Pay(Body):
     """The organiser paid what is payable to an account, or a part of it.
 
-    `account` is in the books; `to` is where its money goes: the account itself unless its owner
-    said otherwise. Before settlement no more than the advance is payable.
+    `account` is in the books; `to` is where its money goes: the key that signs for it, unless its
+    owner said otherwise. Before settlement no more than the advance is payable.
     """
 
     english: ClassVar[str] = "Paid {amount} {asset} to {to} for {account}"
@@ -124,7 +125,7 @@ class Pay(Body):
         address = state.payout_address(self.account)
         if self.to != address:
             goes = address or "nowhere yet: it has no key"
-            raise Malformed(
+            raise Conflict(
                 f"Money for {self.account} goes to {goes}, not to {self.to}.", "Pay it there."
             )
         owed = treasury.owed(challenge, self.asset).get(self.account)

@@ -39,7 +39,7 @@ class PublishScore(Body):
 
     def check(self, state: State, entry: Entry) -> None:
         challenge, who = state.challenge(entry.challenge), state.identity(entry.author)
-        if challenge.terms.roles().get(who) != "scorer":
+        if challenge.role(who) != "scorer":
             raise NotAllowed(
                 f"{who} is no scorer of {challenge.id}.",
                 "Only the two scorers whom the opening names may score.",
@@ -140,10 +140,11 @@ class PublishExact(Body):
             )
         if not self.scores:
             raise Malformed("There are no scores in this entry.", "Publish at least one.")
-        todo = challenge.scorable()[challenge.exact_next :][: len(self.scores)]
+        first = challenge.exact_next
+        todo = challenge.scorables[first : first + len(self.scores)]
         for i, score in enumerate(self.scores):
-            if i >= len(todo) or todo[i].id != score.clue:
-                expected = f"clue {todo[i].id}" if i < len(todo) else "none"
+            if i >= len(todo) or todo[i] != score.clue:
+                expected = f"clue {todo[i]}" if i < len(todo) else "none"
                 raise OutOfOrder(
                     f"Exact score {i} is of clue {score.clue}; the next one is of {expected}.",
                     "Publish them in order of commitment, without gaps.",
