@@ -5,16 +5,21 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danseo.core import reward
+from danseo.core import reward, treasury
+from danseo.core.challenge import Challenge
 from danseo.core.curve import Curve
 from danseo.core.errors import Conflict, Malformed, NotCovered, Refused
 from danseo.core.ladder import climb
 from danseo.core.reward import SHARES, UNITS, Node, Rule
+
+if TYPE_CHECKING:
+    from danseo.core.terms import Terms
 
 RULES = [
     Rule((gn, gd), (tn, td))
@@ -224,19 +229,34 @@ def test_within_a_jury_round_the_order_of_awards_does_not_matter(nodes, rule):
     assert [after[place[i]] for i in range(len(nodes))] == shares
 
 
-@given(st.lists(st.integers(0, 10**24), max_size=6), seeds, st.integers(0, SHARES))
-def test_the_order_of_donations_does_not_matter(donations, rnd, share):
-    """What a share is owed depends on the sum received: early and late gifts count alike."""
-    shuffled = rnd.sample(donations, len(donations))
+def pool(shares: list[int]) -> Challenge:
+    """A settled challenge in which each share stands to an account of its own."""
+    accounts = {f"contributor-{i}": share for i, share in enumerate(shares)}
+    terms = cast("Terms", None)  # what is settled is paid by shares alone
+    return Challenge("c", "host", terms, 0, 0, settled_by="truth", settled_at=1, accounts=accounts)
 
-    def last(gifts: list[int]) -> int:
-        received = paid = 0
-        for gift in gifts:
-            received += gift
-            paid += owed(received, share) - paid  # paid out in full after each gift
-        return paid
 
-    assert last(donations) == last(shuffled) == owed(sum(donations), share)
+def pay_out(challenge: Challenge, rnd: random.Random, waiting: set[str]) -> dict[str, int]:
+    """Pay, in any order, what is payable to all who do not wait; return all that was paid."""
+    paid = challenge.paid.setdefault("KRW", {})
+    for name in rnd.sample(sorted(challenge.accounts), len(challenge.accounts)):
+        if name not in waiting:
+            paid[name] = paid.get(name, 0) + treasury.owed(challenge, "KRW")[name].payable
+    return paid
+
+
+@given(dags(), rules, st.lists(st.integers(0, 10**24), max_size=5), seeds)
+def test_the_order_of_donations_does_not_matter_nor_does_waiting_for_them(nodes, rule, gifts, rnd):
+    shares = reward.shares(nodes, rule)
+    for order in (gifts, rnd.sample(gifts, len(gifts))):
+        challenge = pool(shares)
+        for gift in order:
+            challenge.received["KRW"] = challenge.received.get("KRW", 0) + gift
+            pay_out(challenge, rnd, {n for n in challenge.accounts if rnd.random() < 0.5})
+        paid = pay_out(challenge, rnd, set())
+        assert paid == {
+            f"contributor-{i}": owed(sum(gifts), share) for i, share in enumerate(shares)
+        }
 
 
 def owed(received: int, share: int) -> int:
@@ -364,12 +384,17 @@ def test_an_outsiders_sybils_never_gain(contest, rule, rnd):
 
 @given(dags(), rules, st.integers(0, 10**24), st.integers(0, 10**24), seeds)
 def test_donating_to_oneself_never_pays(nodes, rule, others, own, rnd):
-    held = sum(
-        payee
-        for share in reward.shares(nodes, rule)
-        for payee in [reward.payees(share, [rnd.randint(1, 9), rnd.randint(1, 9)])[0]]
-    )
-    assert owed(others + own, held) - own <= owed(others, held)
+    """Not even for one who owns most of the nodes."""
+    challenge = pool(reward.shares(nodes, rule))
+    his = {name for name in challenge.accounts if rnd.random() < 0.7}
+
+    def gets(received: int) -> int:
+        challenge.received["KRW"] = received
+        accounts = treasury.owed(challenge, "KRW")
+        return sum(accounts[name].payable for name in his)
+
+    # Each of his accounts is rounded down by less than one unit of money.
+    assert gets(others + own) - own < gets(others) + max(1, len(his))
 
 
 # The known limits, as bounds
