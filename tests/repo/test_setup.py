@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -125,3 +126,12 @@ def test_a_working_sandbox_needs_no_word(machine: Path) -> None:
 def test_ci_runs_what_a_person_runs() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("make")] == ["make lint", "make test"]
+
+
+def test_the_hooks_before_a_commit_run_what_lint_runs() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    lint = makefile.partition("\nlint:")[2].partition("\n\n")[0]
+    program = r"(?:entry: \.venv/bin|\$\(BIN\))/((?:python -m |ruff )?[\w.-]+)"
+    assert re.findall(program, hooks) == re.findall(program, lint)
+    assert len(re.findall(program, lint)) == 6
