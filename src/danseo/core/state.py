@@ -219,6 +219,11 @@ def _check_time(state: State, entry: Entry) -> None:
             raise WrongPhase(
                 "This log runs on the system's clock.", "Only a simulated log can be advanced."
             )
+        # Before time passes: a simulated clock must not move by an entry that is then refused.
+        if state.identity(entry.author) != state.operator:
+            raise NotAllowed(
+                f"{entry.author} does not operate this log.", f"Its operator is {state.operator}."
+            )
         if entry.time != entry.body["to"] or entry.time <= state.now:
             raise OutOfOrder(
                 f"The clock stands at {state.now} and would go to {entry.body['to']}.",
