@@ -18,7 +18,16 @@ def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool) -> None
     `sync_folders` was called for its folder.
     """
     draft = scratch / f"{os.getpid()}.draft"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        _write(draft, data, durable)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # a full disk needs its room
+        raise
+
+
+def _write(path: Path, data: bytes, durable: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         view = memoryview(data)
         while view:
@@ -27,7 +36,6 @@ def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool) -> None
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    draft.replace(path)
 
 
 def sync_folders(folders: Iterable[Path]) -> None:

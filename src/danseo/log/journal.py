@@ -76,8 +76,10 @@ class Journal:
         self._end = end
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
+        """Close the file; a second time does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def replace(path: Path, content: bytes) -> None:

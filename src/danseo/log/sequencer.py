@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from danseo.core.entry import Entry, parse
 from danseo.core.errors import DanseoError, Invalid, NotFound, Refused, Unavailable, Usage
@@ -33,6 +33,8 @@ from danseo.log.wire import Signed
 
 Hook = Callable[[State, Entry], None]
 """A further rule for admission: it raises a `Refused`, and writes nothing."""
+
+_T = TypeVar("_T")
 
 SETTLE: Final = 1024
 """Entries in the journal before they are settled: tiles fsynced, state saved, journal emptied."""
@@ -76,9 +78,9 @@ class Sequencer:
     ) -> None:
         """Open the log, mending what a crash left behind.
 
-        `clock` gives seconds since 1970. Raise `NotFound` where there is no log, `Unavailable`
-        where another process holds it or the disk is full, and `Invalid` where what is published
-        does not follow from the journal.
+        `clock` gives seconds since 1970, `settle` is the length of a journal that is settled.
+        Raise `NotFound` where there is no log, `Unavailable` where another process holds it, and
+        `Invalid` where what is published does not follow from the journal.
         """
         self.home, self.folder, self.host = home, home / "log", home / "host"
         self._hooks, self._clock, self._settle = tuple(hooks), clock, settle
@@ -86,6 +88,7 @@ class Sequencer:
         self._mutex = threading.RLock()
         self._journal: Journal
         self._tiles: TileWriter
+        self._root: bytes
         self._state: State
         self._domain: Domain
         self._signer: note.Signer | None = None
@@ -93,12 +96,15 @@ class Sequencer:
         # `stale`: what is in memory is not what is on the disk. `behind`: what is public is not
         # all that the journal holds.
         self._stale = self._behind = True
+        self._closed = False
         if not (self.host / "journal").exists():
             raise NotFound(f"There is no log in {home}.", "Make one with `danseo init`.")
         self._lock = lock or take_lock(home)
         try:
             self._load()
-            self._catch_up()
+            with contextlib.suppress(Unavailable):
+                # On a full disk a log can be read. The next append tries again, or says why not.
+                self._catch_up()
         except BaseException:
             self._lock.release()
             raise
@@ -116,6 +122,7 @@ class Sequencer:
         start: int | None = None,
         now: Callable[[], float] = time.time,
         hooks: Sequence[Hook] = (),
+        settle: int = SETTLE,
     ) -> Self:
         """Begin a log in `home`, operated by `operator`, and return its open sequencer.
 
@@ -124,7 +131,10 @@ class Sequencer:
         there is a log already. A creation that a crash cut short can be repeated.
         """
         host = home / "host"
-        host.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            host.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _full(error, home) from None
         lock = take_lock(home)
         try:
             _check_unused(home)
@@ -153,26 +163,35 @@ class Sequencer:
         except BaseException:
             lock.release()
             raise
-        return cls(home, hooks=hooks, clock=now, lock=lock)
+        return cls(home, hooks=hooks, clock=now, settle=settle, lock=lock)
 
     @property
     def state(self) -> State:
         """The folded state. It goes on changing with the log: read it, never write to it."""
-        return self._state
+        with self._mutex:
+            if self._stale:
+                self._load()
+            return self._state
+
+    def read(self, question: Callable[[State], _T]) -> _T:
+        """Return the answer of `question` to the state, during which nobody else appends."""
+        with self._mutex:
+            return question(self.state)
 
     @property
     def size(self) -> int:
         """The number of entries."""
-        return self._state.size
+        return self.state.size
 
     @property
     def root(self) -> bytes:
         """The root over all entries: what the checkpoint states."""
-        return self._tiles.root
+        with self._mutex:
+            return self._root
 
     def sequence_of(self, author: str, challenge: str) -> int:
         """Return the sequence number of the author's next entry in `challenge` ('' for none)."""
-        return self._state.next_sequence(author, challenge)
+        return self.state.next_sequence(author, challenge)
 
     def append(self, entries: Sequence[Signed]) -> list[Result]:
         """Append `entries` in order; return for each where it stands, or why it was refused.
@@ -194,8 +213,10 @@ class Sequencer:
     def close(self) -> None:
         """Release the log. What was appended is safe already."""
         with self._mutex:
-            self._journal.close()
-            self._lock.release()
+            if not self._closed:
+                self._closed = True
+                self._journal.close()
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -230,6 +251,8 @@ class Sequencer:
 
     def _make_ready(self) -> None:
         """Mend what the last failure left, and settle a journal that has grown long."""
+        if self._closed:
+            raise Unavailable(f"The log in {self.home} was closed.", "Open it again.")
         if self._stale:
             self._load()
         if self._behind:
@@ -268,13 +291,15 @@ class Sequencer:
 
     def _publish(self) -> None:
         """Put a signed checkpoint of the present tree in place."""
-        checkpoint = note.Checkpoint(self._state.origin, self._tiles.size, self._tiles.root)
+        root = self._tiles.root
+        checkpoint = note.Checkpoint(self._state.origin, self._tiles.size, root)
         if self._signer is None or self._signer_of != self._state.log_key:
             seed = keys.load_log_key(self.host, self._state.log_key)
             self._signer = note.Signer(self._state.origin, seed)
             self._signer_of = self._state.log_key
         content = checkpoint.sign(self._signer)
         write_file(self.folder / tiles.CHECKPOINT, content, self.host / "scratch", durable=False)
+        self._root = root
 
     def _undo(self, end: int) -> None:
         """Take back a group that failed half-way: the log is again what it was before."""
@@ -282,7 +307,8 @@ class Sequencer:
         with contextlib.suppress(OSError):
             self._journal.cut(end)
         self._journal.close()
-        self._load()
+        with contextlib.suppress(OSError, DanseoError):  # the next append tries it again
+            self._load()
 
     # --- opening --------------------------------------------------------------------------------
 
@@ -311,6 +337,7 @@ class Sequencer:
             tree.append(leaf_hash(leaf))
             if tree.size in sizes:
                 roots[tree.size] = tree.root()
+        self._root = tree.root()
         return roots
 
     def _published(self) -> note.Checkpoint | None:
