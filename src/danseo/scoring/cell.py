@@ -185,6 +185,7 @@ def _limit(limits: Limits) -> list[str]:
         f"--nproc={limits.processes}",
         f"--cpu={limits.seconds * (os.cpu_count() or 1) + 1}",
         f"--data={limits.memory_bytes}",
+        f"--as={2 * limits.memory_bytes + 2**33}",
         f"--fsize={limits.memory_bytes}",
         "--nofile=256",
         "--core=0",

@@ -76,7 +76,8 @@ class Inside:
         if memory > ceiling:
             memory = held + sum(map(self._proportional, processes))
         output, files = self.written()
-        return Usage(seconds, memory, len(processes), output, files)
+        # The first process is bubblewrap's own.
+        return Usage(seconds, memory, len(processes) - 1, output, files)
 
     def written(self) -> tuple[int, int]:
         """Return the bytes of /out, and the number of files and folders in all of the sandbox."""

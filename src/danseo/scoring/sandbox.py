@@ -45,7 +45,8 @@ class Result:
 
     `code` is the exit status (128 + n for signal n). `stopped` says which limit was passed, or is
     empty. `outputs` are the regular files of /out by relative path, `refused` what else lay there
-    and why it was left. `memory` is the greatest sum seen, in bytes; `seconds` are of wall time.
+    and why it was left. `seconds` are of wall time; `memory` (bytes) and `processes` are the most
+    that was seen at one moment.
     """
 
     code: int
@@ -56,6 +57,7 @@ class Result:
     stderr: str
     seconds: float
     memory: int
+    processes: int
 
     @property
     def ended_well(self) -> bool:
@@ -96,7 +98,8 @@ def run(
             _plain(watch.tails["stdout"]),
             _plain(watch.tails["stderr"]),
             watch.seconds,
-            watch.peak,
+            watch.memory,
+            watch.processes,
         )
 
 
@@ -190,7 +193,7 @@ class _Watch:
         progress: Progress | None,
     ) -> None:
         self.tails = {"stdout": b"", "stderr": b""}
-        self.peak = 0
+        self.memory = self.processes = 0
         self._process, self._inside = process, inside
         self._limits, self._progress = limits, progress
         self._spoken = 0
@@ -248,7 +251,8 @@ class _Watch:
     def _passed(self) -> str:
         """Return which limit is passed now, or nothing; tell the progress."""
         usage = self._inside.usage(self.seconds, self._limits.memory_bytes)
-        self.peak = max(self.peak, usage.memory)
+        self.memory = max(self.memory, usage.memory)
+        self.processes = max(self.processes, usage.processes)
         if self._progress and time.monotonic() - self._reported > _REPORT:
             self._reported = time.monotonic()
             self._progress(usage)
@@ -256,8 +260,7 @@ class _Watch:
             return "time"
         if usage.memory > self._limits.memory_bytes:
             return "memory"
-        # The first process, which is bubblewrap's own, does not count.
-        if usage.processes - 1 > self._limits.processes:
+        if usage.processes > self._limits.processes:
             return "processes"
         return self.overrun()
 

@@ -135,12 +135,12 @@ def cer(submission: bytes, truth: bytes, parameters: Mapping[str, int]) -> int:
     the score depend on the version. A rate above 1 is possible.
     """
     try:
-        wanted = _text(truth)
+        wanted = read_text(truth)
     except Unfit as error:
         raise Usage(f"The truth: {error.message}", error.remedy) from None
     if not wanted:
         raise Usage("The truth holds no characters.", "Give a text.")
-    return BILLION * levenshtein(_text(submission), wanted) // len(wanted)
+    return BILLION * levenshtein(read_text(submission), wanted) // len(wanted)
 
 
 def levenshtein(a: str, b: str) -> int:
@@ -230,7 +230,7 @@ def _sum_of_squares(difference: Array) -> int:
     return sum(d * d for d in difference.ravel().tolist())
 
 
-def _text(data: bytes) -> str:
+def read_text(data: bytes) -> str:
     """Return a text of at most `MAX_TEXT` characters, its line ends and NFC made uniform."""
     if not data:
         raise Unfit("The file is empty.", "Give a text.")
