@@ -214,11 +214,16 @@ class TileWriter:
         touched.add(path.parent)
         if tile.width == WIDTH:
             partials = path.with_name(f"{path.name}.p")
-            # Until a full tile is surely on the disk, a crash may need the partial tile from which
-            # the owner will append again.
-            needed = not self._durable and tile.index == self._start >> 8 * (max(tile.level, 0) + 1)
-            if partials.exists() and not needed:
+            if partials.exists() and not self._may_need(tile):
                 superseded.append(partials)
+
+    def _may_need(self, tile: Tile) -> bool:
+        """Return whether a crash may need this tile's partial one, from which to append again.
+
+        Without `durable` a full tile may still be lost when the partial one has gone.
+        """
+        count = self._start >> 8 * max(tile.level, 0)
+        return not self._durable and bool(count % WIDTH) and tile.index == count >> 8
 
     def _put_partial(self, touched: set[Path], superseded: list[Path]) -> None:
         """Write the partial tile of each level, as the tree of the present size has it."""
