@@ -66,7 +66,9 @@ def _check(value: Any, path: str, depth: int) -> None:
         pass
     elif isinstance(value, int):
         if not -LIMIT < value < LIMIT:
-            raise Malformed(f"{path} is {value}, beyond 2^53.", "Use a decimal string.")
+            bits = value.bit_length()  # Python prints no integer of more than 4300 digits
+            shown = str(value) if bits < 1000 else f"a number of {bits} bits"
+            raise Malformed(f"{path} is {shown}, beyond 2^53.", "Use a decimal string.")
     elif isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str) or not _KEY.fullmatch(key):

@@ -168,20 +168,39 @@ def to_body(value: Any) -> Any:
 
 def blobs(body: Any) -> Iterator[str]:
     """Yield each blob that a body names, in the order of its fields."""
-    hints = typing.get_type_hints(type(body), include_extras=True)
-    for f in dataclasses.fields(body):
-        member = getattr(body, f.name)
-        if f.type == "Blob" or hints[f.name] in (Blob, Blob | None):
-            if member is not None:
-                yield member
-        elif isinstance(member, tuple):
-            for one in member:
-                if dataclasses.is_dataclass(one):
-                    yield from blobs(one)
-                elif hints[f.name] == tuple[Blob, ...]:
-                    yield one
-        elif dataclasses.is_dataclass(member):
-            yield from blobs(member)
+    for name, hint in _blob_fields(type(body)):
+        yield from _blobs_of(hint, getattr(body, name))
+
+
+def _blobs_of(hint: Any, member: Any) -> Iterator[str]:
+    if member is None:
+        return
+    if hint == Blob:
+        yield member
+    elif typing.get_origin(hint) is tuple:
+        for one in member:
+            yield from _blobs_of(typing.get_args(hint)[0], one)
+    else:
+        yield from blobs(member)
+
+
+_BLOBS: dict[type, list[tuple[str, Any]]] = {}
+
+
+def _blob_fields(cls: Any) -> list[tuple[str, Any]]:
+    """Return the name and type of each field that can hold a blob, itself or within."""
+    found = _BLOBS.get(cls)
+    if found is None:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        fields = [(f.name, _required(hints[f.name])) for f in dataclasses.fields(cls)]
+        found = _BLOBS[cls] = [(name, hint) for name, hint in fields if _holds_blob(hint)]
+    return found
+
+
+def _holds_blob(hint: Any) -> bool:
+    if typing.get_origin(hint) is tuple:
+        return _holds_blob(typing.get_args(hint)[0])
+    return hint == Blob or (dataclasses.is_dataclass(hint) and bool(_blob_fields(hint)))
 
 
 def _parser(hint: Any) -> Callable[[Any, str], Any]:
@@ -307,7 +326,10 @@ def _writer(hint: Any) -> Callable[[Any], Any]:
 
 
 def _show(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no integer of more than 4300 digits
+        text = "a number beyond all bounds"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
