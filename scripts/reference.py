@@ -10,11 +10,14 @@ import dataclasses
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 import types
 import typing
 from pathlib import Path
 from typing import Annotated, Any
+
+import typer.main
 
 from danseo.core import entry, errors
 from danseo.settings import SETTINGS
@@ -174,11 +177,10 @@ def _meanings(cls: type) -> dict[str, str]:
     return found
 
 
-def commands_page() -> str:
-    """Return the page of the commands, in the order that `danseo --help` lists them."""
-    typer_main = importlib.import_module("typer.main")
-    app = importlib.import_module("danseo.cli.app").app
-    root = typer_main.get_command(app)
+def commands_page(root: Any = None) -> str:
+    """Return the page of the commands below `root`, in the order that `--help` lists them."""
+    if root is None:
+        root = typer.main.get_command(importlib.import_module("danseo.cli.app").app)
     parts = [
         "# Commands\n",
         NOTE,
@@ -199,7 +201,7 @@ def _leaves(path: str, command: Any) -> list[tuple[str, Any]]:
 
 
 def _command(path: str, command: Any) -> str:
-    text = inspect.cleandoc(command.help or "").replace("\b\n", "").replace("\f", "")
+    text = _plain_text(inspect.cleandoc(command.help or ""))
     lines = [f"## {path}", "", text, ""]
     parameters = [p for p in command.params if not getattr(p, "hidden", False)]
     rows = [_parameter(p) for p in parameters if p.name not in _COMPLETION]
@@ -226,7 +228,12 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
         said = ""
     else:
         said = f"`{_plain(default)}`"
-    return shown, said, getattr(parameter, "help", None) or ""
+    return shown, said, _plain_text(getattr(parameter, "help", None) or "")
+
+
+def _plain_text(help_text: str) -> str:
+    """Return a help text without the marks that only a terminal understands."""
+    return re.sub(r"\[/?[a-z ]*\]", "", help_text.replace("\b\n", "").replace("\f", ""))
 
 
 def _plain(value: Any) -> str:
