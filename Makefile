@@ -29,7 +29,7 @@ lint: $(INSTALLED) ## Check style, types, layers, and that the generated pages a
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m scripts.reference --check
 	@$(BIN)/python -m scripts.figures --check
 

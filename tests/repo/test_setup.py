@@ -102,6 +102,20 @@ def test_sudo_is_used_by_ci_alone(machine: Path) -> None:
     assert (machine / "asked").exists()
 
 
+def test_a_python_without_venv_is_told_with_the_one_command(machine: Path) -> None:
+    shutil.copytree(ROOT / "scripts", machine / "clone" / "scripts")
+    answers = (
+        f"*ensurepip*) exit 1;; *executable*) echo {machine}/python3.11;; *%d.%d*) echo 3.11;;"
+    )
+    _program(machine, "python3.11", f'case "$2" in {answers} esac')
+    _program(machine, "id", "echo 1000")
+    _program(machine, "apt-get", "exit 1")
+    done = _run(machine, str(machine / "clone" / "scripts" / "setup-venv"))
+    assert done.returncode == 1
+    assert "sudo apt-get install python3.11-venv" in done.stderr
+    assert not (machine / "clone" / ".venv").exists()
+
+
 def test_a_missing_sandbox_is_told_and_does_not_stop_the_rest(machine: Path) -> None:
     _program(machine, "id", "echo 1000")
     _program(machine, "apt-get", "exit 1")
