@@ -98,18 +98,20 @@ class Host:
             self._socket.bind(name)
             self._path.chmod(0o600)
             self._socket.listen(64)
-        self._guests: set[socket.socket] = set()
+        self._guests: dict[socket.socket, threading.Thread] = {}
         self._thread = threading.Thread(target=self._accept, name="danseo-host", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving. An answer under way is lost to its asker, not the entry to the log."""
+        """Stop serving. An entry under way still gets into the log, unheard by its author."""
         self._path.unlink(missing_ok=True)
-        for one in (self._socket, *tuple(self._guests)):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        self._socket.close()
+        for guest, thread in list(self._guests.items()):
+            with contextlib.suppress(OSError):
+                guest.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
     def __enter__(self) -> Self:
         return self
@@ -123,14 +125,15 @@ class Host:
                 guest, _ = self._socket.accept()
             except OSError:
                 return
-            self._guests.add(guest)
-            threading.Thread(target=self._serve, args=(guest,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(guest,), daemon=True)
+            self._guests[guest] = thread
+            thread.start()
 
     def _serve(self, guest: socket.socket) -> None:
         with guest, contextlib.suppress(OSError):
             while (question := _receive(guest, MAX_REQUEST)) is not None:
                 _send(guest, self._answer(question))
-        self._guests.discard(guest)
+        self._guests.pop(guest, None)
 
     def _answer(self, question: bytes) -> bytes:
         try:
