@@ -151,7 +151,7 @@ class Reveal(Body):
             until = clue.committed_at + challenge.terms.reveal_window
             raise WrongPhase(
                 f"Clue {clue.id} is {clue.status}.",
-                f"It could be revealed before {until}." if clue.status == "lapsed" else "",
+                f"It could be revealed once, before {until}; commit to another.",
             )
         committed = commitment_of(challenge.id, who, self.content, self.submission, self.salt)
         if committed != clue.commitment:
