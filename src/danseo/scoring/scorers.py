@@ -173,6 +173,18 @@ def levenshtein(a: str, b: str) -> int:
     return distance
 
 
+def truth_points(scorer: str, truth: bytes) -> int:
+    """Return how many points a truth has: valid pixels, elements or characters.
+
+    Raise `Usage` for a truth that the scorer cannot use.
+    """
+    if scorer.startswith(("fbeta-", "auc-")):
+        return int(_label_and_mask(truth)[1].sum())
+    if scorer.startswith("cer-"):
+        return len(read_text(truth))
+    return int(_truth_array(truth).size)
+
+
 def _label_and_mask(truth: bytes) -> tuple[Array, Array]:
     """Return the label and the valid pixels of a truth, both bool and of one shape."""
     try:

@@ -1,0 +1,77 @@
+"""Wiring, and nothing else: real logs, blobs and keys, built from the settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from danseo.core.errors import Usage
+from danseo.flows import admission
+from danseo.flows.acting import Desk
+from danseo.log import keys
+from danseo.log.blobs import Blobs
+from danseo.log.host import Host, open_log
+from danseo.log.sequencer import Sequencer
+from danseo.log.signing import Key
+from danseo.settings import Settings
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}|site:[0-9a-f]{32}")
+
+
+def blobs(settings: Settings) -> Blobs:
+    """Return the store of blobs: beside the log, or where the settings say."""
+    url = settings.blobs or settings.home / "log" / "blobs"
+    return Blobs(url, scratch=settings.home / "host" / "scratch")
+
+
+@contextmanager
+def desk(settings: Settings) -> Iterator[Desk]:
+    """Open the log of `settings.home` for reading and appending, and close it afterwards."""
+    store = blobs(settings)
+    with open_log(settings.home, float(settings.lock_timeout), hooks=admission.hooks(store)) as log:
+        yield Desk(log, store, settings.home / "host", settings.lang == "ko")
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Desk]:
+    """Own the log and serve it to other processes of this machine until the block ends."""
+    store = blobs(settings)
+    with (
+        Sequencer(settings.home, hooks=admission.hooks(store)) as log,
+        Host(log),
+    ):
+        yield Desk(log, store, settings.home / "host", settings.lang == "ko")
+
+
+def keyring(settings: Settings) -> Path:
+    """Return the folder of people's keys."""
+    return settings.home / "keys"
+
+
+def load_key(settings: Settings, name: str, ask: Callable[[str], str]) -> Key:
+    """Return the key called `name` (or that of the settings); `ask` gets a password where needed."""
+    name = name or settings.key
+    if not name:
+        have = ", ".join(keys.names(keyring(settings))) or "none yet: `danseo key new NAME`"
+        raise Usage("No key was chosen to act with.", f"Say --key NAME; there are {have}.")
+    password = None
+    if keys.show(keyring(settings), name).encrypted:
+        file = settings.password_file
+        password = file.read_text("utf-8").splitlines()[0] if file else ask(name)
+    return keys.load(keyring(settings), name, password)
+
+
+def address_of(settings: Settings, who: str) -> str:
+    """Return an address as it stands, or that of the key of this name."""
+    if _ADDRESS.fullmatch(who):
+        return who.lower()
+    return keys.show(keyring(settings), who).address
+
+
+def name_of(settings: Settings) -> Callable[[str], str]:
+    """Return a function that calls an address by the name of its key here, where there is one."""
+    folder = keyring(settings)
+    known = {keys.show(folder, name).address: name for name in keys.names(folder)}
+    return lambda address: known.get(address, address)

@@ -1,0 +1,288 @@
+"""Publish a clue: commit to it, reveal it, take it back, read it.
+
+Blobs are public as soon as they are stored, so until the reveal a clue's files lie in the host's
+private drafts. The salt is saved there before the commitment is sent: without it nothing could be
+revealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from danseo.core import canonical
+from danseo.core.challenge import SCORED_FORMS, Clue, commitment_of
+from danseo.core.errors import Conflict, Invalid, NotFound, Unfit, Usage
+from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
+from danseo.flows.acting import Desk
+from danseo.log.sequencer import Appended
+from danseo.log.signing import Key
+from danseo.scoring.method import Method, method
+from danseo.scoring.scorers import SCORERS
+
+MANIFEST = "clue.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What a contributor hands in.
+
+    `main` is the file that counts: the prediction, or what makes a tool or data set. `script` and
+    `requirements` (pinned) make it a method: `script` defines `entry(data, out)` and writes a file
+    of the name of `main`. `more` are further files.
+    """
+
+    title: str
+    description: str
+    form: str
+    licence: str
+    main: Path
+    more: tuple[Path, ...] = ()
+    script: Path | None = None
+    entry: str = "main"
+    requirements: tuple[str, ...] = ()
+    seconds: int = 600
+
+    def files(self) -> list[Path]:
+        """Return every file, the main one first; raise `Usage` where two share a name."""
+        files = [self.main, *([self.script] if self.script else []), *self.more]
+        names = [f.name for f in files]
+        for name in names:
+            if names.count(name) > 1:
+                raise Usage(f"Two files are called {name}.", "Rename one.")
+        for file in files:
+            if not file.is_file():
+                raise Usage(f"There is no file {file}.", "Check the path.")
+        return files
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the description that the clue's content blob holds."""
+        files = [
+            {"path": f.name, "sha256": _sha256(f), "size": f.stat().st_size} for f in self.files()
+        ]
+        manifest: dict[str, Any] = {
+            "title": self.title,
+            "description": self.description,
+            "form": self.form,
+            "submission": self.main.name,
+            "files": files,
+        }
+        if self.script:
+            manifest["method"] = {
+                "script": self.script.name,
+                "entry": self.entry,
+                "output": self.main.name,
+                "requirements": list(self.requirements),
+                "seconds": self.seconds,
+            }
+        return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A clue that was committed, and revealed where `reveal` says so."""
+
+    clue: int
+    commit: Appended
+    reveal: Appended | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A published clue's description, read from its content blob."""
+
+    title: str
+    description: str
+    submission: str
+    files: dict[str, str]
+    method: dict[str, Any] | None
+
+
+def commit(
+    desk: Desk,
+    key: Key,
+    name: str,
+    making: Making,
+    cites: Sequence[Cite] = (),
+    payees: Sequence[Payee] = (),
+) -> Published:
+    """Commit to a clue. Its files, salt and citations are saved as a draft first."""
+    _check_fit(desk, name, making)
+    described = making.manifest()
+    submission = next(
+        f["sha256"] for f in described["files"] if f["path"] == described["submission"]
+    )
+    manifest = canonical.encode(described)
+    content = hashlib.sha256(manifest).hexdigest()
+    salt = secrets.token_hex(32)
+    author = desk.state.identity(key.address)
+    commitment = commitment_of(name, author, content, submission, salt)
+    folder = _drafts(desk, name) / commitment
+    draft = {
+        "challenge": name,
+        "author": author,
+        "salt": salt,
+        "content": content,
+        "form": making.form,
+        "licence": making.licence,
+        "cites": [[c.clue, c.weight] for c in cites],
+        "payees": [[p.to, p.parts] for p in payees],
+    }
+    _save_draft(folder, draft, manifest, making.files())
+    receipt = desk.say(key, Commit(commitment), name)
+    return Published(receipt.index, receipt, None)
+
+
+def reveal(desk: Desk, key: Key, name: str, clue_id: int) -> Appended:
+    """Publish a committed clue from its draft: its files become blobs that the entry names."""
+    clue = find(desk, name, clue_id)
+    folder = _drafts(desk, name) / clue.commitment
+    try:
+        draft = json.loads((folder / "draft.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise NotFound(
+            f"There is no draft of clue {clue_id} at {folder}.",
+            "Reveal it on the machine where it was committed, or bring the draft back.",
+        ) from None
+    manifest = (folder / MANIFEST).read_bytes()
+    described = json.loads(manifest)
+    for file in described["files"]:
+        stored = desk.blobs.put_file(folder / file["path"])
+        if stored != file["sha256"]:
+            raise Invalid(
+                f"{folder / file['path']} changed since it was committed.", "Bring it back."
+            )
+    by_name = {file["path"]: file["sha256"] for file in described["files"]}
+    body = Reveal(
+        clue=clue_id,
+        salt=draft["salt"],
+        content=desk.blobs.put(manifest),
+        submission=by_name[described["submission"]],
+        form=draft["form"],
+        licence=draft["licence"],
+        cites=tuple(Cite(c, w) for c, w in draft["cites"]),
+        payees=tuple(Payee(to, parts) for to, parts in draft["payees"]),
+    )
+    return desk.say(key, body, name)
+
+
+def publish(
+    desk: Desk,
+    key: Key,
+    name: str,
+    making: Making,
+    cites: Sequence[Cite] = (),
+    payees: Sequence[Payee] = (),
+) -> Published:
+    """Commit to a clue and reveal it at once."""
+    done = commit(desk, key, name, making, cites, payees)
+    return Published(done.clue, done.commit, reveal(desk, key, name, done.clue))
+
+
+def retract(desk: Desk, key: Key, name: str, clue_id: int) -> Appended:
+    """Take a clue back before it is final."""
+    return desk.say(key, Retract(clue_id), name)
+
+
+def find(desk: Desk, name: str, clue_id: int) -> Clue:
+    """Return the folded record of a clue, or raise `NotFound`."""
+    clue = desk.challenge(name).clues.get(clue_id)
+    if clue is None:
+        known = ", ".join(str(i) for i in desk.challenge(name).clues) or "none yet"
+        raise NotFound(f"{name} has no clue {clue_id}.", f"Its clues are: {known}.")
+    return clue
+
+
+def content(desk: Desk, clue: Clue) -> Content:
+    """Return what a revealed clue says of itself; raise `Unfit` where it is not well-formed."""
+    return parse_content(desk.blobs.get(clue.content), clue)
+
+
+def parse_content(data: bytes, clue: Clue) -> Content:
+    """Read a content blob, and check it against what the reveal entry says."""
+    try:
+        described = canonical.decode(data)
+        files = {f["path"]: f["sha256"] for f in described["files"]}
+        found = Content(
+            title=str(described["title"]),
+            description=str(described["description"]),
+            submission=described["submission"],
+            files=files,
+            method=described.get("method"),
+        )
+        agrees = described["form"] == clue.form and files[found.submission] == clue.submission
+    except (KeyError, TypeError, AttributeError, Conflict) as error:
+        raise Unfit(f"Clue {clue.id} is not described well: {error!r}.", "") from None
+    if not agrees:
+        raise Unfit(
+            f"The description of clue {clue.id} names another file or form than its entry.",
+            "Publish it anew.",
+        )
+    return found
+
+
+def method_of(desk: Desk, found: Content) -> Method:
+    """Return the method that a clue publishes; raise `Unfit` where it has none, or a bad one."""
+    if not found.method:
+        raise Unfit("The clue has no method.", "Only a clue of form 'method' can be reproduced.")
+    manifest = dict(found.method)
+    script = manifest.pop("script", "")
+    if script not in found.files:
+        raise Unfit(f"The clue has no file {script!r}.", "Name the method's script.")
+    return method(desk.blobs.get(found.files[script]), manifest)
+
+
+def _check_fit(desk: Desk, name: str, making: Making) -> None:
+    """Refuse before anything is signed what no scorer would take."""
+    challenge = desk.challenge(name)
+    if (making.form == "method") != (making.script is not None):
+        raise Usage(
+            f"A clue of form {making.form!r} has {'a' if making.script else 'no'} script.",
+            "Give --script with the form 'method', and only with it.",
+        )
+    making.files()
+    if making.script:
+        manifest = making.manifest()["method"]
+        del manifest["script"]
+        method(making.script.read_bytes(), manifest)
+    scorer = SCORERS.get(challenge.terms.scorer)
+    if making.form in SCORED_FORMS and scorer and making.main.suffix not in scorer.suffixes:
+        raise Unfit(
+            f"The submission is {making.main.name}.",
+            f"{scorer.name} takes {', '.join(scorer.suffixes)}.",
+        )
+
+
+def _drafts(desk: Desk, name: str) -> Path:
+    return desk.private / "drafts" / name
+
+
+def _save_draft(
+    folder: Path, draft: dict[str, Any], manifest: bytes, files: Sequence[Path]
+) -> None:
+    """Save everything that the reveal needs; the folder appears whole or not at all."""
+    half = folder.with_name(f"{folder.name}.half")
+    half.mkdir(parents=True, mode=0o700)
+    for file in files:
+        shutil.copyfile(file, half / file.name)
+    (half / MANIFEST).write_bytes(manifest)
+    (half / "draft.json").write_text(json.dumps(draft, indent=1), "utf-8")
+    for path in (*half.iterdir(), half):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    half.rename(folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,160 @@
+"""Open a challenge: check its terms, encrypt and seal the truth, publish; take roles up."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any, Final
+
+from danseo.core import canonical, shamir
+from danseo.core.entry import parse
+from danseo.core.errors import Invalid, NotAllowed, NotFound
+from danseo.core.kinds.challenge import Acknowledge, Cancel, OpenChallenge
+from danseo.core.kinds.identity import RegisterSealing
+from danseo.core.ladder import safe_eta
+from danseo.core.terms import check_terms
+from danseo.flows.acting import Desk
+from danseo.flows.spec import Draft, decimal
+from danseo.log.sealing import SealingKey, decrypt_truth, encrypt_truth, seal, unseal
+from danseo.log.sequencer import Appended
+from danseo.log.signing import Key
+from danseo.scoring.scorers import truth_points
+
+_GUESSES: Final = 1000
+"""Clues that `challenge check` expects when it looks at the size of the step."""
+
+
+def check(draft: Draft, organiser: str, now: int) -> list[str]:
+    """Raise where the terms contradict one another; return warnings where they are unwise."""
+    terms = draft.terms()
+    check_terms(terms, organiser, now)
+    warnings = []
+    if terms.value_curve().rewards_holding_back():
+        warnings.append(
+            "The value curve is more than 1.9 times as steep at its end as at its start: "
+            "it pays to hold a clue back until others have made progress."
+        )
+    points = 0 if draft.code else truth_points(terms.scorer, draft.truth.read_bytes())
+    if points and (least := safe_eta(_GUESSES, points)) > terms.eta:
+        warnings.append(
+            f"With {_GUESSES} clues and a truth of {points} points, a step of "
+            f"{decimal(terms.eta)} can be luck in more than 5 % of challenges; "
+            f"{decimal(least)} cannot."
+        )
+    if not terms.rounds:
+        warnings.append("There is no jury round: tools, data and findings will earn nothing.")
+    if terms.stake.amount == 0:
+        warnings.append("Scorers put down no stake: a false score costs them nothing.")
+    if terms.bond.amount == 0:
+        warnings.append("The bond is 0: whoever never reveals a clue loses nothing.")
+    return warnings
+
+
+def open_challenge(desk: Desk, key: Key, draft: Draft) -> Appended:
+    """Encrypt and seal the truth, store the blobs, and publish the terms."""
+    check(draft, desk.state.identity(key.address), desk.state.now)
+    sealed = encrypt_truth(draft.truth.read_bytes())
+    body = dict(draft.body)
+    body["about"] = desk.blobs.put(canonical.encode(_about(desk, draft)))
+    if draft.code:
+        body["code"] = desk.blobs.put_file(draft.code)
+    body["truth"] = {
+        "cipher": desk.blobs.put(sealed.ciphertext),
+        "plain": sealed.plain_hash,
+        "key": _sha256(sealed.key),
+    }
+    body["scorers"] = [
+        {"who": who, "sealed": seal(_sealing_key(desk, who), sealed.key)}
+        for who in [s["who"] for s in body["scorers"]]
+    ]
+    trustees = [t["who"] for t in body["trustees"]]
+    body["trustees"] = _deal(desk, trustees, body["threshold"], sealed.key)
+    opening = parse(OpenChallenge.kind, {"terms": body})
+    return desk.say(key, opening, draft.name)
+
+
+def register_sealing(desk: Desk, key: Key) -> Appended | None:
+    """Publish the key that others seal secrets to; None where it is published already."""
+    public = SealingKey(key).public
+    person = desk.state.people.get(desk.state.identity(key.address))
+    if person and person.sealing == public:
+        return None
+    return desk.say(key, RegisterSealing(public))
+
+
+def acknowledge(desk: Desk, key: Key, name: str) -> Appended:
+    """Open what was sealed to this scorer or trustee, check it against its hash, and agree."""
+    terms, who = desk.challenge(name).terms, desk.state.identity(key.address)
+    if any(s.who == who for s in terms.scorers):
+        truth_of(desk, key, name)
+    elif any(t.who == who for t in terms.trustees):
+        share_of(desk, key, name)
+    return desk.say(key, Acknowledge(), name)
+
+
+def cancel(desk: Desk, key: Key, name: str, reason: str) -> Appended:
+    """Call a challenge off, with a published reason."""
+    return desk.say(key, Cancel(desk.blobs.put(reason.encode())), name)
+
+
+def truth_of(desk: Desk, key: Key, name: str) -> bytes:
+    """Return the hidden truth, as a scorer whom it was sealed to may see it."""
+    terms, who = desk.challenge(name).terms, desk.state.identity(key.address)
+    mine = next((s for s in terms.scorers if s.who == who), None)
+    if mine is None:
+        raise NotAllowed(f"{who} is no scorer of {name}.", "Act with a scorer's key.")
+    secret = unseal(SealingKey(key), mine.sealed)
+    if _sha256(secret) != terms.truth.key:
+        raise Invalid(
+            "The sealed key does not match the hash that the opening states.",
+            "Do not acknowledge; tell the organiser.",
+        )
+    return decrypt_truth(desk.blobs.get(terms.truth.cipher), secret, terms.truth.plain)
+
+
+def share_of(desk: Desk, key: Key, name: str) -> str:
+    """Return the share of the truth's key that was sealed to a trustee."""
+    terms, who = desk.challenge(name).terms, desk.state.identity(key.address)
+    mine = next((t for t in terms.trustees if t.who == who), None)
+    if mine is None:
+        raise NotAllowed(f"{who} is no trustee of {name}.", "Act with a trustee's key.")
+    share = unseal(SealingKey(key), mine.sealed).hex()
+    if shamir.commit(share) != mine.commitment:
+        raise Invalid(
+            "The sealed share does not match the hash that the opening states.",
+            "Do not acknowledge; tell the organiser.",
+        )
+    return share
+
+
+def _deal(desk: Desk, trustees: list[str], threshold: int, key: bytes) -> list[dict[str, str]]:
+    coefficients = [secrets.randbelow(shamir.PRIME) for _ in range(threshold - 1)]
+    values = shamir.split(int.from_bytes(key, "big"), threshold, len(trustees), coefficients)
+    dealt = []
+    for x, (who, y) in enumerate(zip(trustees, values, strict=True), start=1):
+        share = shamir.encode(x, y)
+        sealed = seal(_sealing_key(desk, who), bytes.fromhex(share))
+        dealt.append({"who": who, "commitment": shamir.commit(share), "sealed": sealed})
+    return dealt
+
+
+def _sealing_key(desk: Desk, who: str) -> str:
+    person = desk.state.people.get(who)
+    if person is None or not person.sealing:
+        raise NotFound(
+            f"{who} has registered no sealing key.", "They run `danseo key register` first."
+        )
+    return person.sealing
+
+
+def _about(desk: Desk, draft: Draft) -> dict[str, Any]:
+    about = dict(draft.about)
+    about["data"] = [
+        {"path": path.name, "sha256": desk.blobs.put_file(path), "size": path.stat().st_size}
+        for path in draft.data
+    ]
+    return about
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

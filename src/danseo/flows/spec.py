@@ -1,0 +1,323 @@
+"""A challenge's file: TOML that an organiser writes, read into terms.
+
+`EXAMPLE` is what `danseo init` writes and explains each key. Decimal numbers are read as decimals,
+never as floats; amounts are whole numbers of an asset's smallest unit.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from danseo.core.challenge import WHOLE
+from danseo.core.entry import parse
+from danseo.core.errors import Usage
+from danseo.core.kinds.challenge import OpenChallenge
+from danseo.core.terms import Terms
+from danseo.scoring.scorers import SCORERS
+
+_DURATION: Final = re.compile(r"([0-9]+) ?([smhdw])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_MONEY: Final = re.compile(r"([0-9][0-9_]*) ([A-Z][A-Z0-9.:-]*)")
+_RATIO: Final = re.compile(r"([0-9]+)/([0-9]+)")
+_LATER: Final = "0" * 64
+"""Stands for what is not known before the truth is encrypted and the blobs are stored."""
+
+EXAMPLE: Final = """\
+# A challenge of danseo. `danseo challenge check FILE` says what is wrong or unwise.
+
+[challenge]
+name = "{name}"                 # in the log: a-z, 0-9 and -
+title = "Say in one line what is hard"
+description = "What is asked, what the data is, what counts as a clue."
+licence = "CC-BY-4.0"           # of the public data (SPDX)
+deadline = "30d"                # from the opening, or a date: 2030-01-31T12:00:00Z
+data = ["public.csv"]           # files that everyone gets, beside this file
+
+[score]
+scorer = "rmse-1"               # fbeta-1, auc-1, rmse-1, accuracy-1, cer-1
+truth = "truth.csv"             # encrypted at the opening; keep it to yourself
+step = 0.01                     # a clue must beat the best so far by this much
+curve = [[1.00, 0], [0.00, 0.8]]  # [score, part of the reward]: from the baseline to the goal
+# parameters = {{ }}            # the scorer's, if it takes any
+# code = "my_scorer.py"         # a scorer of your own: HIGHER and score(submission, truth, ...)
+# direction = "higher"          # only with `code`: is a higher score better?
+
+[reward]
+jury = 0.2                      # part that only the jury awards; the curve's end and it make 1
+gamma = "1/2"                   # part of a step that flows back to what it stands on
+theta = "1/2"                   # of that, what goes to all earlier steps; the rest to citations
+advance = 0.3                   # part of a share payable before the truth is out
+method_above = 1.0              # a step worth more than this must be a method that reproduces
+
+[money]
+bond = "0 KRW"                  # locked from commitment to reveal
+stake = "0 KRW"                 # of each scorer
+remainder = "donors"            # what is left: "donors", or "successor:NAME"
+
+[windows]
+reveal = "3d"                   # after a commitment
+score = "2d"                    # for the scorers, each clue
+truth = "7d"                    # for the trustees, after the last reveal
+
+[people]                        # names of keys here, or addresses
+scorers = ["scorer-1", "scorer-2"]
+trustees = ["trustee-1", "trustee-2", "trustee-3"]
+threshold = 2                   # trustees who together release the truth
+jurors = ["juror-1"]
+
+[[round]]                       # of the jury; times count from the opening
+opens = "35d"
+closes = "42d"
+award = 0.2                     # part of the reward
+commons = 0.0                   # part of all shares that it may grant from the commons
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A challenge as its file states it, before anything is encrypted, sealed or signed.
+
+    `body` is the terms as plain JSON; what it cannot know yet are placeholders. `truth` is the
+    file of the hidden truth, `data` the public files, `code` a scorer of the organiser's own.
+    """
+
+    name: str
+    body: dict[str, Any]
+    about: dict[str, Any]
+    data: tuple[Path, ...]
+    truth: Path
+    code: Path | None
+
+    def terms(self) -> Terms:
+        """Return the terms as they stand, placeholders included; raise `Malformed` for bad ones."""
+        opening = parse(OpenChallenge.kind, {"terms": self.body})
+        return opening.terms  # type: ignore[attr-defined, no-any-return]
+
+
+def read(path: Path, now: int, resolve: Callable[[str], str]) -> Draft:
+    """Read a challenge's file. Durations count from `now`; `resolve` gives a key's address.
+
+    Raise `Usage` naming the key and the value that make no sense.
+    """
+    try:
+        file = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
+    except FileNotFoundError:
+        raise Usage(f"There is no file {path}.", "`danseo init` writes an example.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Usage(f"{path} is not TOML: {error}.", "Mend that line.") from None
+    return _Reader(file, path, now, resolve).draft()
+
+
+def decimal(billionths: int) -> str:
+    """Return parts per 10^9 as a decimal, without trailing zeros.
+
+    >>> decimal(585_000_000)
+    '0.585'
+    """
+    sign = "-" if billionths < 0 else ""
+    whole, part = divmod(abs(billionths), WHOLE)
+    return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
+
+
+def seconds(text: str) -> int:
+    """Return a duration such as "36h" in seconds.
+
+    >>> seconds("2d")
+    172800
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise Usage(f"{text!r} is no duration.", 'Write a number and s, m, h, d or w, as in "36h".')
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+class _Reader:
+    """Reads one file; every key it takes is checked off, so that a misspelt one is found."""
+
+    def __init__(
+        self, file: dict[str, Any], path: Path, now: int, resolve: Callable[[str], str]
+    ) -> None:
+        self.file, self.path, self.now, self.resolve = file, path, now, resolve
+        self.used: set[tuple[str, str]] = set()
+
+    def draft(self) -> Draft:
+        code = self.get("score", "code", "", str)
+        draft = Draft(
+            name=self.get("challenge", "name", None, str),
+            body=self.body(bool(code)),
+            about={
+                "title": self.get("challenge", "title", None, str),
+                "description": self.get("challenge", "description", None, str),
+                "licence": self.get("challenge", "licence", None, str),
+            },
+            data=tuple(self.beside(f) for f in self.get("challenge", "data", [], list)),
+            truth=self.beside(self.get("score", "truth", None, str)),
+            code=self.beside(code) if code else None,
+        )
+        self.refuse_unknown()
+        return draft
+
+    def body(self, own_code: bool) -> dict[str, Any]:
+        scorer = self.get("score", "scorer", "own-1" if own_code else None, str)
+        body = {
+            "about": _LATER,
+            "scorer": scorer,
+            "parameters": self.parameters(),
+            "direction": self.direction(scorer, own_code),
+            "eta": self.billionths("score", "step", None),
+            "curve": self.curve(),
+            "jury_units": self.billionths("reward", "jury", Decimal("0.2")),
+            "gamma": self.ratio("reward", "gamma"),
+            "theta": self.ratio("reward", "theta"),
+            "bond": self.money("money", "bond"),
+            "stake": self.money("money", "stake"),
+            "deadline": self.time(self.get("challenge", "deadline", None), "challenge.deadline"),
+            "advance": self.billionths("reward", "advance", Decimal("0.3")),
+            "method_above": self.billionths("reward", "method_above", Decimal(1)),
+            "threshold": self.get("people", "threshold", 2, int),
+            "truth": {"cipher": _LATER, "plain": _LATER, "key": _LATER},
+            "jurors": self.people("jurors"),
+            "rounds": self.rounds(),
+            "remainder": self.get("money", "remainder", "donors", str),
+        }
+        for window, default in (("reveal", "3d"), ("score", "2d"), ("truth", "7d")):
+            body[f"{window}_window"] = seconds(self.get("windows", window, default, str))
+        sealed = "0" * 96
+        body["scorers"] = [{"who": who, "sealed": sealed} for who in self.people("scorers")]
+        body["trustees"] = [
+            {"who": who, "commitment": _LATER, "sealed": sealed} for who in self.people("trustees")
+        ]
+        if own_code:
+            body["code"] = _LATER
+        return body
+
+    def get(self, table: str, key: str, default: Any, kind: type | None = None) -> Any:
+        """Return `table.key`, or `default`; None as default makes it a must."""
+        self.used.add((table, key))
+        section = self.file.get(table, {})
+        if not isinstance(section, dict):
+            raise Usage(f"{table} is not a table.", f"Write [{table}] and its keys below it.")
+        if key not in section:
+            if default is None:
+                raise Usage(f"{self.path.name} lacks {table}.{key}.", "`danseo init` shows it.")
+            return default
+        value = section[key]
+        if kind and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise Usage(f"{table}.{key} is {value!r}.", f"It must be a {kind.__name__}.")
+        return value
+
+    def direction(self, scorer: str, own_code: bool) -> str:
+        if own_code:
+            return str(self.get("score", "direction", None, str))
+        if scorer not in SCORERS:
+            raise Usage(f"score.scorer is {scorer!r}.", f"Use one of {', '.join(sorted(SCORERS))}.")
+        return "higher" if SCORERS[scorer].higher else "lower"
+
+    def parameters(self) -> list[dict[str, Any]]:
+        given = self.get("score", "parameters", {}, dict)
+        return [{"name": name, "value": given[name]} for name in sorted(given)]
+
+    def curve(self) -> list[dict[str, int]]:
+        points = self.get("score", "curve", None, list)
+        if not all(isinstance(p, list) and len(p) == 2 for p in points):
+            raise Usage(
+                "score.curve is not a list of [score, part].", "As in [[0.5, 0], [0.9, 0.8]]."
+            )
+        return [
+            {
+                "score": self.scaled(score, "score.curve"),
+                "units": self.scaled(part, "score.curve"),
+            }
+            for score, part in points
+        ]
+
+    def rounds(self) -> list[dict[str, Any]]:
+        rounds = self.file.get("round", [])
+        if not isinstance(rounds, list):
+            raise Usage("round is not a list of tables.", "Write [[round]] for each one.")
+        found = []
+        for number, one in enumerate(rounds):
+            where = f"round[{number}]"
+            if unknown := sorted(set(one) - {"opens", "closes", "award", "commons"}):
+                raise Usage(f"{where} has unknown keys {unknown}.", "Check their spelling.")
+            for key in ("opens", "closes", "award"):
+                if key not in one:
+                    raise Usage(f"{where} lacks {key}.", "`danseo init` shows it.")
+            commons = self.scaled(one.get("commons", 0), f"{where}.commons") * WHOLE
+            found.append(
+                {
+                    "opens": self.time(one["opens"], f"{where}.opens"),
+                    "closes": self.time(one["closes"], f"{where}.closes"),
+                    "units": self.scaled(one["award"], f"{where}.award"),
+                    "commons": str(commons),
+                }
+            )
+        return found
+
+    def people(self, role: str) -> list[str]:
+        names = self.get("people", role, [], list)
+        return [self.resolve(str(name)) for name in names]
+
+    def money(self, table: str, key: str) -> dict[str, str]:
+        text = self.get(table, key, "0 KRW", str)
+        found = _MONEY.fullmatch(text)
+        if found is None:
+            raise Usage(f"{table}.{key} is {text!r}.", 'Write an amount and an asset: "1000 KRW".')
+        return {"asset": found[2], "amount": str(int(found[1].replace("_", "")))}
+
+    def ratio(self, table: str, key: str) -> dict[str, int]:
+        text = self.get(table, key, "1/2", str)
+        found = _RATIO.fullmatch(text)
+        if found is None:
+            raise Usage(f"{table}.{key} is {text!r}.", 'Write a fraction: "1/2".')
+        return {"numerator": int(found[1]), "denominator": int(found[2])}
+
+    def billionths(self, table: str, key: str, default: Decimal | None) -> int:
+        return self.scaled(self.get(table, key, default), f"{table}.{key}")
+
+    def scaled(self, value: Any, where: str) -> int:
+        """Return a decimal in parts per 10^9, exactly."""
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise Usage(f"{where} is {value!r}.", "It must be a number.")
+        exact = Decimal(value) * WHOLE
+        if not exact.is_finite() or exact != exact.to_integral_value():
+            raise Usage(f"{where} is {value}.", "At most nine decimal places are kept.")
+        return int(exact)
+
+    def time(self, value: Any, where: str) -> int:
+        """Return a moment in seconds since 1970: a date as it stands, a duration from now."""
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise Usage(f"{where} is {value} in no time zone.", "Add Z, or an offset.")
+            return int(value.astimezone(UTC).timestamp())
+        if isinstance(value, str):
+            if _DURATION.fullmatch(value.strip()):
+                return self.now + seconds(value)
+            try:
+                return self.time(datetime.fromisoformat(value), where)
+            except ValueError:
+                pass
+        raise Usage(f"{where} is {value!r}.", 'Write "30d", or a date: 2030-01-31T12:00:00Z.')
+
+    def beside(self, name: str) -> Path:
+        path = self.path.parent / name
+        if not path.is_file():
+            raise Usage(f"{self.path.name} names {name}, and there is no file {path}.", "Add it.")
+        return path
+
+    def refuse_unknown(self) -> None:
+        known = {table for table, _ in self.used} | {"round"}
+        for table, section in self.file.items():
+            if table not in known:
+                raise Usage(f"There is no table [{table}].", f"The tables are {sorted(known)}.")
+            for key in section if isinstance(section, dict) else ():
+                if (table, key) not in self.used:
+                    keys = sorted(k for t, k in self.used if t == table)
+                    raise Usage(f"There is no key {table}.{key}.", f"The keys are {keys}.")

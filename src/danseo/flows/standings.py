@@ -1,0 +1,203 @@
+"""Tables that follow from the folded state: standings, shares, and what a next clue would earn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from danseo.core import reward, treasury
+from danseo.core.challenge import Challenge, phase
+from danseo.core.errors import Usage
+from danseo.core.reward import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One clue in the standings. Shares are out of 10^18, scores in parts per 10^9.
+
+    `own` is what its step counts, `received` and `owed` what later ones pay it and it pays
+    earlier ones; `jury` is what juries awarded it, grants included. `score` is None where no
+    score is public. `total` = own + received - owed + jury.
+    """
+
+    clue: int
+    author: str
+    form: str
+    cites: tuple[int, ...]
+    status: str
+    verdict: str
+    score: int | None
+    units: int
+    own: int
+    received: int
+    owed: int
+    jury: int
+    total: int
+    duplicate_of: int
+
+
+def rows(challenge: Challenge) -> list[Row]:
+    """Return a row for each clue, in order of commitment."""
+    parts = reward.breakdown(challenge.nodes, challenge.terms.rule())
+    jury: dict[int, int] = {}
+    for clue_id, node in treasury.award_nodes(challenge):
+        jury[clue_id] = jury.get(clue_id, 0) + parts[node].share
+    for one in challenge.rounds:
+        for clue_id, grant in one.grants.items():
+            jury[clue_id] = jury.get(clue_id, 0) + grant
+    found = []
+    for clue in challenge.clues.values():
+        part = parts[clue.node] if clue.node >= 0 else reward.Breakdown(0, 0, 0, 0)
+        award = jury.get(clue.id, 0)
+        score = clue.exact if clue.exact_known else clue.score if clue.verdict == "step" else None
+        found.append(
+            Row(
+                clue=clue.id,
+                author=clue.author,
+                form=clue.form,
+                cites=tuple(target for target, _ in clue.cites),
+                status=clue.status,
+                verdict=clue.verdict,
+                score=score,
+                units=challenge.nodes[clue.node].units if clue.node >= 0 else 0,
+                own=part.own,
+                received=part.received,
+                owed=part.owed,
+                jury=award,
+                total=part.share + award,
+                duplicate_of=clue.duplicate_of,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a clue would earn: now, and when others go on. Shares out of 10^18, money by asset."""
+
+    units: int
+    share: int
+    later_share: int | None
+    money: dict[str, int]
+    later_money: dict[str, int]
+
+
+def simulate(
+    challenge: Challenge,
+    score: int,
+    cites: tuple[tuple[int, int], ...] = (),
+    then: int | None = None,
+) -> Forecast:
+    """Return what a clue of `score` would earn now, and if a later one that cites it makes `then`.
+
+    Both scores are in parts per 10^9; `cites` are (clue, weight). It stands at the end of today's
+    list of final clues.
+    """
+    curve, rule = challenge.terms.value_curve(), challenge.terms.rule()
+    progress = curve.grid(curve.progress(score))
+    nodes = list(challenge.nodes)
+    targets = []
+    for clue_id, weight in cites:
+        clue = challenge.clues.get(clue_id)
+        if clue is None or clue.newest < 0:
+            raise Usage(f"Clue {clue_id} is not final.", "Simulate citations of final clues.")
+        targets.append((clue.newest, weight))
+    gained = max(0, curve.value(progress) - curve.value(challenge.frontier))
+    mine = len(nodes)
+    nodes.append(Node(gained, mine, tuple(targets)))
+    now = reward.shares(nodes, rule)[mine]
+    later = None
+    if then is not None:
+        before = max(challenge.frontier, progress)
+        further = curve.grid(curve.progress(then))
+        more = max(0, curve.value(further) - curve.value(before))
+        nodes.append(Node(more, mine + 1, ((mine, 10**9),)))
+        later = reward.shares(nodes, rule)[mine]
+    return Forecast(
+        units=gained,
+        share=now,
+        later_share=later,
+        money=_money(challenge, now),
+        later_money=_money(challenge, later or 0),
+    )
+
+
+def _money(challenge: Challenge, share: int) -> dict[str, int]:
+    return {a: r * share // reward.SHARES for a, r in sorted(challenge.received.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Something that can be done now: by whom, what, and the command for it."""
+
+    who: str
+    what: str
+    command: str
+
+
+def next_steps(challenge: Challenge, now: int) -> list[Next]:
+    """Return what can be done next for a challenge, and by whom."""
+    name, terms = challenge.id, challenge.terms
+    where = phase(challenge, now)
+    steps = []
+    if where == "draft":
+        for who, role in terms.roles().items():
+            if who not in challenge.acknowledged:
+                steps.append(
+                    Next(f"{role} {who}", "take the role up", f"challenge acknowledge {name}")
+                )
+    if where == "open":
+        steps.append(Next("anyone without a role", "publish a clue", f"clue publish {name} ..."))
+        steps.append(
+            Next("the organiser", "enter a gift to the pool", f"challenge fund {name} ...")
+        )
+    if where in ("open", "revealing", "scoring"):
+        steps += _scoring_steps(challenge, now)
+    if where == "truth":
+        for trustee in terms.trustees:
+            if trustee.who not in challenge.released:
+                steps.append(
+                    Next(f"trustee {trustee.who}", "release the truth", f"truth release {name}")
+                )
+    if where == "recomputing":
+        steps.append(Next("anyone", "recompute exact scores and settle", f"tick {name}"))
+    if where in ("open", "revealing", "scoring", "truth", "recomputing", "settled"):
+        steps += _jury_steps(challenge, now)
+    if where in ("open", "settled", "closed") and any(challenge.received.values()):
+        steps.append(Next("the organiser", "pay what is payable", f"challenge pay {name}"))
+    return steps
+
+
+def _scoring_steps(challenge: Challenge, now: int) -> list[Next]:
+    head, terms, name = challenge.head_clue(), challenge.terms, challenge.id
+    if head is None:
+        return []
+    if head.status == "committed":
+        until = head.committed_at + terms.reveal_window
+        if now >= until:
+            return [Next("anyone", f"let clue {head.id} lapse", f"tick {name}")]
+        return [Next(head.author, f"reveal clue {head.id}", f"clue reveal {name} {head.id}")]
+    return [
+        Next(f"scorer {s.who}", f"score clue {head.id}", f"score {name}")
+        for s in terms.scorers
+        if s.who not in head.verdicts
+    ]
+
+
+def _jury_steps(challenge: Challenge, now: int) -> list[Next]:
+    name, steps = challenge.id, []
+    for number, (one, terms) in enumerate(
+        zip(challenge.rounds, challenge.terms.rounds, strict=True)
+    ):
+        if one.closed:
+            continue
+        if terms.opens <= now < terms.closes:
+            for juror in challenge.terms.jurors:
+                if juror not in one.ballots:
+                    steps.append(
+                        Next(f"juror {juror}", f"vote in round {number}", f"jury vote {name} ...")
+                    )
+        elif now >= terms.closes:
+            steps.append(Next("anyone", f"count jury round {number}", f"tick {name}"))
+    if challenge.status == "settled" and all(one.closed for one in challenge.rounds):
+        steps.append(Next("anyone", "close the challenge", f"tick {name}"))
+    return steps
