@@ -38,17 +38,17 @@ def test_the_network_cannot_be_reached(user):
         program = f"""
 import socket
 def attempt(family, address):
-    with socket.socket(family) as s:
-        s.settimeout(1)
-        try:
+    try:
+        with socket.socket(family) as s:
+            s.settimeout(1)
             s.connect(address)
             print("REACHED", address)
-        except OSError as error:
-            print("refused", error.errno)
+    except OSError as error:
+        print("refused", error.errno)
 attempt(socket.AF_INET, ("127.0.0.1", {server.getsockname()[1]}))
 attempt(socket.AF_INET, ("192.0.2.1", 80))
 attempt(socket.AF_UNIX, {local.getsockname()!r})
-for family in (socket.AF_VSOCK, socket.AF_PACKET):
+for family in (socket.AF_VSOCK, socket.AF_PACKET, socket.AF_NETLINK, socket.AF_INET6):
     try:
         socket.socket(family, socket.SOCK_RAW)
         print("REACHED", family)
@@ -60,7 +60,7 @@ for family in (socket.AF_VSOCK, socket.AF_PACKET):
         with pytest.raises(BlockingIOError):
             server.accept()
     assert result.ended_well, result.stderr
-    assert result.stdout.count("refused") == 5
+    assert result.stdout.count("refused") == 7
     assert "REACHED" not in result.stdout
 
 
@@ -144,6 +144,54 @@ except OSError: print("refused")
 print("HAD shm" if libc.shmget(0, 4096, 0o1600) >= 0 else "refused")
 """
     assert attack(user, program).stdout == "refused\nrefused\n"
+
+
+@pytest.mark.parametrize("kind", ["sockets", "pipes"])
+def test_memory_parked_in_the_kernel_counts(user, marker, kind):
+    program = f"""
+import os, socket, time
+for _ in range(4): os.fork()
+kept = []
+while True:
+    try:
+        if {kind!r} == "sockets": ends = socket.socketpair()
+        else: ends = [os.fdopen(n, "wb", 0) for n in os.pipe()[1:]]
+        kept.append(ends)
+        for end in ends:
+            os.set_blocking(end.fileno(), False)
+            try:
+                while True: os.write(end.fileno(), bytes(2**14))
+            except BlockingIOError: pass
+    except OSError: time.sleep(60)
+"""
+    result = attack(user, program, marker, limits=SMALL)
+    assert result.stopped == "memory"
+
+
+def test_a_socket_cannot_be_given_a_larger_buffer(user):
+    program = """
+import socket
+a, b = socket.socketpair()
+for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+    try: a.setsockopt(socket.SOL_SOCKET, option, 2**22); print("GREW")
+    except PermissionError: print("refused")
+a.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+a.send(b"x"); print(b.recv(1))
+"""
+    assert attack(user, program).stdout == "refused\nrefused\nb'x'\n"
+
+
+def test_only_its_own_three_files_are_open(user):
+    program = """
+import os
+print(sorted(int(n) for n in os.listdir("/proc/self/fd")))
+for pid in os.listdir("/proc"):
+    try:
+        for n in os.listdir(f"/proc/{pid}/fd"):
+            if os.path.isfile(f"/proc/{pid}/fd/{n}"): print("OPEN", pid, n)
+    except OSError: pass
+"""
+    assert attack(user, program).stdout == "[0, 1, 2, 3]\n"
 
 
 def test_an_endless_loop_ends_whatever_it_ignores(user, marker):

@@ -10,6 +10,7 @@ import pytest
 from danseo.core.errors import Unavailable, Unfit, Usage
 from danseo.scoring import run
 from danseo.scoring.cell import Limits
+from danseo.scoring.interpreter import interpreter
 from danseo.scoring.scorers import SCORERS
 
 
@@ -66,6 +67,22 @@ def test_nothing_starts_for_a_batch_in_which_nothing_can_be_scored():
     (result,) = run.score_many("auc-1", [(GUESS, ".exe")], TRUTH, {})
     assert isinstance(result, Unfit)
     assert run.score_many("auc-1", [], TRUTH, {}) == []
+
+
+def test_a_long_batch_is_split_and_stays_in_order(monkeypatch):
+    monkeypatch.setattr(run, "_BATCH", 3)
+    batch = [(f"{n}\n".encode(), ".csv" if n % 4 else ".exe") for n in range(9)]
+    results = run.score_many("rmse-1", batch, b"0\n", {})
+    wanted = [n * 10**9 if n % 4 else None for n in range(9)]
+    assert [None if isinstance(r, Unfit) else r for r in results] == wanted
+
+
+def test_probe_scores_once_and_says_what_fails(monkeypatch):
+    assert run.probe()[0] is True
+    monkeypatch.setattr(run, "with_danseo", lambda packages: interpreter([]))
+    ok, text = run.probe()
+    assert not ok
+    assert "No module named 'danseo'" in text
 
 
 @pytest.mark.parametrize(

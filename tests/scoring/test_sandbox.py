@@ -93,7 +93,7 @@ def test_progress_is_told_while_it_runs():
 
 
 def test_an_error_in_the_callers_progress_ends_the_sandbox():
-    def stop(usage):
+    def stop(load):
         raise KeyboardInterrupt
 
     before = len(os.listdir("/proc/self/fd"))
@@ -157,6 +157,20 @@ def test_a_bubblewrap_that_cannot_start_is_explained(monkeypatch, tmp_path, word
     assert words in caught.value.message
     assert remedy in caught.value.remedy
     assert sandbox.probe()[0] is False
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_where_namespaces_are_forbidden_the_probe_says_what_to_do(user):
+    home = Path(cell.__file__).parent.parent
+    program = """
+import sys
+sys.path.insert(0, "/lib-under-test")
+from danseo.scoring import sandbox
+print(sandbox.probe())
+"""
+    result = attack(user, program, files={"/lib-under-test/danseo": home})
+    assert result.stdout.startswith("(False, 'bubblewrap cannot make a sandbox: "), result.stderr
+    assert "forbids user namespaces" in result.stdout
 
 
 def test_an_input_that_is_not_there_is_named():

@@ -17,10 +17,14 @@ from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _MAX_DEPTH: Final = 8
+_FREE: Final = 32
+"""Open files of a process that are not counted as memory."""
+_BUFFER: Final = 2**18
+"""What one open socket or pipe can hold: the kernel's default of 212,992 bytes, and some."""
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class Load:
     """What a sandbox uses at one moment. Seconds of wall time; memory and output in bytes."""
 
     seconds: float
@@ -63,21 +67,23 @@ class Inside:
             return
         select.select([self._first], [], [])
 
-    def usage(self, seconds: float, ceiling: int) -> Usage:
+    def load(self, seconds: float, ceiling: int) -> Load:
         """Return what the sandbox uses now.
 
-        Memory is what the processes hold and what lies in /tmp, /out and shared memory. Resident
-        pages count shared ones many times; where that sum passes `ceiling`, each page is divided
-        by its number of sharers instead (PSS), which is dearer to ask for.
+        Memory is what the processes hold, what lies in /tmp, /out and shared memory, and what the
+        kernel could hold for sockets and pipes beyond the first few. Resident pages count shared
+        ones many times; where that sum passes `ceiling`, each page is divided by its number of
+        sharers instead (PSS), which is dearer to ask for.
         """
         processes = [name for name in os.listdir(self._proc) if name.isdigit()]
         held = sum(_used(handle)[0] for handle in (self._out, *self._scratch))
+        held += sum(map(self._buffered, processes))
         memory = held + sum(map(self._resident, processes))
         if memory > ceiling:
             memory = held + sum(map(self._proportional, processes))
         output, files = self.written()
         # The first process is bubblewrap's own.
-        return Usage(seconds, memory, len(processes) - 1, output, files)
+        return Load(seconds, memory, len(processes) - 1, output, files)
 
     def written(self) -> tuple[int, int]:
         """Return the bytes of /out, and the number of files and folders in all of the sandbox."""
@@ -139,6 +145,19 @@ class Inside:
         except OSError:
             pass  # It has ended since it was listed.
         return 0
+
+    def _buffered(self, process: str) -> int:
+        """Return the bytes that a process could park in buffers of the kernel, as an upper bound.
+
+        No account of a process shows them.
+        """
+        try:
+            count = os.stat(f"{process}/fd", dir_fd=self._proc).st_size
+            if not count:  # Linux before 6.2 does not tell.
+                count = len(os.listdir(f"/proc/self/fd/{self._proc}/{process}/fd"))
+        except OSError:
+            return 0  # It has ended since it was listed.
+        return max(0, count - _FREE) * _BUFFER
 
     def _opener(self, path: str, flags: int) -> int:
         return os.open(path, flags, dir_fd=self._proc)

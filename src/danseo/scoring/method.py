@@ -141,7 +141,8 @@ def _rerun(
     read_only: dict[str, Path | bytes] = dict(python.read_only)
     read_only[path] = method.script
     read_only["/method/harness.py"] = Path(harness.__file__).read_bytes()
-    read_only["/data/.public"] = b""  # So that the folder is there when the challenge has none.
+    if not data:
+        read_only["/data/.none"] = b""  # So that the folder is there.
     for name, source in data.items():
         if not _NAME.fullmatch(name):
             raise Unavailable(f"A data file is named {name!r}.", "Name it with letters and digits.")

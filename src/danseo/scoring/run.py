@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from danseo.core.errors import Unavailable, Unfit, Usage
+from danseo.core.errors import DanseoError, Unavailable, Unfit, Usage
 from danseo.scoring import sandbox
 from danseo.scoring.cell import Limits
 from danseo.scoring.interpreter import with_danseo
@@ -26,6 +26,7 @@ LIMITS: Final = Limits(
 )
 """What scoring one submission may use."""
 
+_BATCH: Final = 64
 _SUFFIXES: Final = {b"\x93NUMPY": ".npy", b"\x89PNG": ".png", b"PK\x03\x04": ".npz"}
 
 
@@ -57,27 +58,26 @@ def score_many(
     code: bytes | None = None,
     limits: Limits = LIMITS,
 ) -> list[int | Unfit]:
-    """Return a score or the reason for none, for each (submission, suffix), in one sandbox.
+    """Return a score or the reason for none, for each (submission, suffix), in order.
 
-    The seconds of `limits` are for each submission.
+    One sandbox serves up to 64 of them. The seconds of `limits` are for each submission.
     """
-    results: list[int | Unfit] = [0] * len(submissions)
-    job: dict[str, Path | bytes] = {}
-    places: list[int] = []
+    results: dict[int, int | Unfit] = {}
+    fit: list[tuple[int, bytes | Path]] = []
     for i, (submission, suffix) in enumerate(submissions):
         try:
             _check_suffix(scorer, submission, suffix, code)
+            fit.append((i, submission))
         except Unfit as error:
             results[i] = error
-            continue
-        job[f"/job/submissions/{len(places)}"] = submission
-        places.append(i)
-    if places:
+    for start in range(0, len(fit), _BATCH):
+        batch = fit[start : start + _BATCH]
+        job = {f"/job/submissions/{n}": data for n, (_, data) in enumerate(batch)}
         job["/job/truth"] = truth
-        told = _run(scorer, code, job, len(places), parameters, limits)["results"]
-        for i, one in zip(places, told, strict=True):
+        told = _run(scorer, code, job, len(batch), parameters, limits)["results"]
+        for (i, _), one in zip(batch, told, strict=True):
             results[i] = _read(scorer, one)
-    return results
+    return [results[i] for i in range(len(submissions))]
 
 
 def higher(scorer: str, code: bytes | None = None) -> bool:
@@ -85,6 +85,21 @@ def higher(scorer: str, code: bytes | None = None) -> bool:
     if code is None:
         return _known(scorer).higher
     return bool(_run(scorer, code, {}, 0, {}, LIMITS)["higher"])
+
+
+def probe() -> tuple[bool, str]:
+    """Return whether scoring works here, and one line that says so or what to do.
+
+    Beyond the sandbox this needs that its user can read this Python, numpy and danseo.
+    """
+    ok, text = sandbox.probe()
+    if not ok:
+        return ok, text
+    try:
+        score("accuracy-1", b"1\n", ".csv", b"1\n", {})
+    except DanseoError as error:
+        return False, str(error)
+    return True, text
 
 
 def _run(

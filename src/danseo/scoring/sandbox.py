@@ -25,9 +25,9 @@ from typing import IO, Final
 from danseo.core.errors import Unavailable
 from danseo.scoring import cell, seccomp
 from danseo.scoring.cell import Limits
-from danseo.scoring.inside import Inside, Outputs, Usage
+from danseo.scoring.inside import Inside, Load, Outputs
 
-__all__ = ["Limits", "Progress", "Result", "Usage", "probe", "run"]
+__all__ = ["Limits", "Load", "Progress", "Result", "probe", "run"]
 
 TAIL: Final = 16_384
 """Bytes kept of the end of standard output and of standard error, each."""
@@ -36,7 +36,7 @@ _TICK: Final = 0.02
 _REPORT: Final = 0.5
 _START: Final = 20.0
 
-Progress = Callable[[Usage], None]
+Progress = Callable[[Load], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,17 +250,17 @@ class _Watch:
 
     def _passed(self) -> str:
         """Return which limit is passed now, or nothing; tell the progress."""
-        usage = self._inside.usage(self.seconds, self._limits.memory_bytes)
-        self.memory = max(self.memory, usage.memory)
-        self.processes = max(self.processes, usage.processes)
+        load = self._inside.load(self.seconds, self._limits.memory_bytes)
+        self.memory = max(self.memory, load.memory)
+        self.processes = max(self.processes, load.processes)
         if self._progress and time.monotonic() - self._reported > _REPORT:
             self._reported = time.monotonic()
-            self._progress(usage)
-        if usage.seconds > self._limits.seconds:
+            self._progress(load)
+        if load.seconds > self._limits.seconds:
             return "time"
-        if usage.memory > self._limits.memory_bytes:
+        if load.memory > self._limits.memory_bytes:
             return "memory"
-        if usage.processes > self._limits.processes:
+        if load.processes > self._limits.processes:
             return "processes"
         return self.overrun()
 

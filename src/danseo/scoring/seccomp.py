@@ -1,8 +1,8 @@
 """The system calls that a sandboxed program may not make, as a filter for the kernel.
 
 Namespaces already take away files, network and other processes. The filter takes away what they
-leave: memory that belongs to no process (memfd, System V), namespaces of one's own, sockets that
-leave the machine by another way (vsock), tracing, and rarely used parts of the kernel.
+leave: memory that belongs to no process (memfd, System V, large socket buffers), namespaces of
+one's own, sockets other than local ones, tracing, and rarely used parts of the kernel.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ _RETURN: Final = 0x06  # BPF_RET | BPF_K
 _KILL: Final = 0x80000000
 _ERRNO: Final = 0x00050000
 _ALLOW: Final = 0x7FFF0000
-# Offsets in struct seccomp_data; the low word of the first argument on a little-endian machine.
-_NUMBER, _MACHINE, _FIRST = 0, 4, 16
+# Offsets in struct seccomp_data; of arguments the low word, on a little-endian machine.
+_NUMBER, _MACHINE, _FIRST, _THIRD = 0, 4, 16, 32
 
 _NEW_NAMESPACES: Final = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
-_FAMILIES: Final = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+_LOCAL: Final = 1  # AF_UNIX
+_BUFFER_SIZES: Final = (7, 8, 32, 33)  # SO_{SND,RCV}BUF and their FORCE forms
 _X32: Final = 0x40000000
 
 _MACHINES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -80,6 +81,7 @@ _CALLS: Final[dict[str, tuple[int, int]]] = {
 _CLONE: Final = (56, 220)
 _CLONE3: Final = (435, 435)
 _SOCKET: Final = (41, 198)
+_SETSOCKOPT: Final = (54, 208)
 
 
 def program(machine: str | None = None) -> bytes | None:
@@ -106,12 +108,17 @@ def program(machine: str | None = None) -> bytes | None:
         _op(_ANY_OF, _NEW_NAMESPACES, 0, 1),
         _op(_RETURN, _ERRNO | errno.EPERM),
         _op(_RETURN, _ALLOW),
-        _op(_EQUAL, _SOCKET[column], 0, len(_FAMILIES) + 2),
+        _op(_EQUAL, _SOCKET[column], 0, 4),
         _op(_LOAD, _FIRST),
+        _op(_EQUAL, _LOCAL, 1, 0),
+        _op(_RETURN, _ERRNO | errno.EAFNOSUPPORT),
+        _op(_RETURN, _ALLOW),
+        _op(_EQUAL, _SETSOCKOPT[column], 0, len(_BUFFER_SIZES) + 1),
+        _op(_LOAD, _THIRD),
     ]
-    for i, family in enumerate(_FAMILIES):
-        code.append(_op(_EQUAL, family, len(_FAMILIES) - i, 0))
-    code += [_op(_RETURN, _ERRNO | errno.EAFNOSUPPORT), _op(_RETURN, _ALLOW)]
+    for i, option in enumerate(_BUFFER_SIZES):
+        code.append(_op(_EQUAL, option, len(_BUFFER_SIZES) - i, 0))
+    code += [_op(_RETURN, _ALLOW), _op(_RETURN, _ERRNO | errno.EPERM)]
     return b"".join(code)
 
 
