@@ -29,13 +29,19 @@ def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool) -> None
 def _write(path: Path, data: bytes, durable: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, data)
         if durable:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes, at: int = 0) -> None:
+    """Write all of `data` at byte `at` of an open file: the system may take it in pieces."""
+    rest = memoryview(data)
+    while rest:
+        done = os.pwrite(descriptor, rest, at)
+        at, rest = at + done, rest[done:]
 
 
 def sync_folders(folders: Iterable[Path]) -> None:

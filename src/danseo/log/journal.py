@@ -19,7 +19,7 @@ from typing import Final
 
 from danseo.core.entry import MAX_LEAF
 from danseo.core.errors import Invalid, NotFound
-from danseo.log.files import sync_folders, write_file
+from danseo.log.files import sync_folders, write_all, write_file
 
 _MAGIC: Final = b"danseo journal 1"
 _HEADER: Final = struct.Struct(">16sQ32sI")
@@ -86,14 +86,6 @@ def replace(path: Path, content: bytes) -> None:
     """Give `path` this content, durably: after a crash it has the old or the new one, whole."""
     write_file(path, content, path.parent, durable=True)
     sync_folders([path.parent])
-
-
-def write_all(fd: int, data: bytes, at: int) -> None:
-    """Write all of `data` at byte `at`: the system may take it in pieces."""
-    rest = memoryview(data)
-    while rest:
-        done = os.pwrite(fd, rest, at)
-        at, rest = at + done, rest[done:]
 
 
 def _frames(leaves: Sequence[bytes]) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ import eth_keyfile
 from nacl.signing import SigningKey
 
 from danseo.core.errors import Malformed, NotFound, Unavailable, Usage
+from danseo.log.files import sync_folders, write_all
 from danseo.log.sealing import SealingKey
 from danseo.log.signing import Key
 
@@ -149,22 +150,19 @@ def write_private(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
+            write_all(descriptor, content)
+            os.fsync(descriptor)
             _link(draft, path)
         finally:
+            os.close(descriptor)
             draft.unlink()
-        parent = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
+        sync_folders([path.parent])
     except OSError as error:
-        raise Unavailable(f"{path} cannot be written: {error.strerror}.", "") from None
+        raise Unavailable(
+            f"{path} cannot be written: {error.strerror}.", "Make room there."
+        ) from None
 
 
 def _link(draft: Path, path: Path) -> None:

@@ -23,7 +23,7 @@ from danseo.core.errors import DanseoError, Invalid, NotFound, Refused, Unavaila
 from danseo.core.merkle import EMPTY, leaf_hash
 from danseo.core.state import SIMULATED, State, apply
 from danseo.log import keys, note, signing, snapshot, tiles, wire
-from danseo.log.files import write_file
+from danseo.log.files import sync_folders, write_file
 from danseo.log.journal import Journal
 from danseo.log.lock import Lock, holder
 from danseo.log.signing import Domain, Key
@@ -133,6 +133,8 @@ class Sequencer:
         host = home / "host"
         try:
             host.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (home / "log").mkdir(exist_ok=True)
+            sync_folders([home, home.parent])
         except OSError as error:
             raise _full(error, home) from None
         lock = take_lock(home)

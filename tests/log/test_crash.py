@@ -1,0 +1,160 @@
+"""A crash at any point loses nothing that was acknowledged, and the log opens again."""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from danseo.core.errors import NotFound
+from danseo.log import keys, signing
+from danseo.log.sequencer import Appended, Sequencer
+from tests.log import writing
+from tests.log.disk import Disk, Recorder
+from tests.log.writing import DOMAIN, OPERATOR, OTHER, START, check_public, leaves_of, tick, ticks
+
+RULES = [("kill", 0), ("none", 0), ("names", 0), *(("some", seed) for seed in range(3))]
+
+
+def test_kills_at_random_points_of_200_appends_lose_nothing(tmp_path):
+    writing.create(tmp_path, settle=40).close()
+    chance = random.Random(1)
+    acknowledged = kills = 0
+    while acknowledged < 200:
+        acknowledged = max(acknowledged, append_until_killed(tmp_path, chance.uniform(0.001, 0.03)))
+        kills += 1
+        with Sequencer(tmp_path) as log:
+            assert log.size > acknowledged
+            acknowledged = log.size - 1
+            assert log.root
+        assert len(leaves_of(tmp_path / "log")) == acknowledged + 1
+    assert kills > 5
+    assert check_public(tmp_path / "log").size == acknowledged + 1
+
+
+def append_until_killed(home: Path, seconds: float) -> int:
+    """Let a process append one entry after the other; return the last that it heard to stand."""
+    reading, writing_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with Sequencer(home, settle=40) as log:
+                os.write(writing_end, b"0\n")
+                for n in range(log.size, 201):
+                    (result,) = log.append([tick(n)])
+                    os.write(writing_end, b"%d\n" % result.index)
+        finally:
+            os._exit(0)
+    os.close(writing_end)
+    with os.fdopen(reading, "rb") as pipe:
+        heard = pipe.readline()
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        lines = (heard + pipe.read()).split(b"\n")[:-1]
+    return int(lines[-1] or b"0")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """(home as it was, operations of a run) that crosses a tile, settles, rotates the log's key."""
+    home = tmp_path_factory.mktemp("run") / "home"
+    with writing.create(home, settle=200) as log:
+        log.append(ticks(1, 249))
+        log.append(ticks(250, 1))
+    before = Disk(home)
+    recorder = Recorder(home)
+    with recorder.recording():
+        log = Sequencer(home, settle=12)
+        for first, count in ((251, 3), (254, 9), (263, 1)):
+            assert all(isinstance(r, Appended) for r in log.append(ticks(first, count)))
+            recorder.note("acknowledged", log.size)
+        public = keys.create_log_key(home / "host")
+        summary = f"Rotate the log's key to {public:.16}"
+        body = {"log_key": public}
+        log.append([signing.sign_entry(OPERATOR, DOMAIN, "log.key", "", 264, body, summary)])
+        recorder.note("acknowledged", log.size)
+        for n in range(3):
+            log.append([tick(n, OTHER)])
+            recorder.note("acknowledged", log.size)
+        log.close()
+    return before, recorder.operations, leaves_of(home / "log")
+
+
+@pytest.mark.parametrize(("rule", "seed"), RULES)
+def test_a_crash_after_any_file_operation_loses_nothing(tmp_path, run, rule, seed):
+    before, operations, leaves = run
+    disk = copy.deepcopy(before)
+    acknowledged = 251
+    for n, operation in enumerate(operations):
+        if operation[0] == "acknowledged":
+            acknowledged = operation[1]
+            continue
+        disk.do(operation)
+        home = tmp_path / f"{n}"
+        disk.crash(home, rule, seed * 1000 + n)
+        with Sequencer(home) as log:
+            assert log.size >= acknowledged, operation
+        assert leaves_of(home / "log") == leaves[: log.size], operation
+    assert acknowledged == len(leaves)
+    assert len(operations) > 60
+
+
+@pytest.mark.parametrize(("rule", "seed"), RULES)
+def test_a_creation_that_crashes_can_be_repeated(tmp_path, rule, seed):
+    home = tmp_path / "home"
+    home.mkdir()
+    disk, recorder = Disk(home), Recorder(home)
+    with recorder.recording():
+        writing.create(home).close()
+        recorder.note("acknowledged", 1)
+        with Sequencer(home) as log:
+            log.append([tick(1)])
+    acknowledged = False
+    for n, operation in enumerate(recorder.operations):
+        if operation[0] == "acknowledged":
+            acknowledged = True
+            continue
+        disk.do(operation)
+        crashed = tmp_path / f"{n}"
+        disk.crash(crashed, rule, seed * 1000 + n)
+        try:
+            log = Sequencer(crashed)
+        except NotFound:
+            assert not acknowledged, operation
+            log = writing.create(crashed)
+        sequence = log.size
+        assert log.append([tick(sequence)]) == [Appended(sequence, START)]
+        log.close()
+        assert check_public(crashed / "log").size == sequence + 1
+
+
+def test_a_crash_while_mending_is_mended_too(tmp_path, run):
+    """A second crash, at any point of the opening after the first, loses nothing either."""
+    before, operations, leaves = run
+    disk, home = copy.deepcopy(before), tmp_path / "first"
+    for operation in operations[: len(operations) * 2 // 3]:
+        if operation[0] != "acknowledged":
+            disk.do(operation)
+    disk.crash(home, "none")
+    with Sequencer(home) as log:
+        size = log.size
+    for path in (home / "log/checkpoint", *(home / "log/tile/0").glob("001.p/*")):
+        path.write_bytes(b"")
+    again, recorder = Disk(home), Recorder(home)
+    with recorder.recording():
+        Sequencer(home).close()
+    assert recorder.operations
+    for n, operation in enumerate(recorder.operations):
+        again.do(operation)
+        for rule in ("kill", "none", "names", "some"):
+            crashed = tmp_path / f"{n}-{rule}"
+            again.crash(crashed, rule, n)
+            with Sequencer(crashed) as log:
+                assert log.size == size
+            assert leaves_of(crashed / "log") == leaves[:size]
