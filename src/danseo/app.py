@@ -51,7 +51,7 @@ def keyring(settings: Settings) -> Path:
 
 
 def load_key(settings: Settings, name: str, ask: Callable[[str], str]) -> Key:
-    """Return the key called `name` (or that of the settings); `ask` gets a password where needed."""
+    """Return the key called `name`, or that of the settings; `ask` gets a password."""
     name = name or settings.key
     if not name:
         have = ", ".join(keys.names(keyring(settings))) or "none yet: `danseo key new NAME`"

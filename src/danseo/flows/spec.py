@@ -192,7 +192,8 @@ class _Reader:
         sealed = "0" * 96
         body["scorers"] = [{"who": who, "sealed": sealed} for who in self.people("scorers")]
         body["trustees"] = [
-            {"who": who, "commitment": _LATER, "sealed": sealed} for who in self.people("trustees")
+            {"who": who, "commitment": f"{x:064x}", "sealed": sealed}
+            for x, who in enumerate(self.people("trustees"), start=1)
         ]
         if own_code:
             body["code"] = _LATER
