@@ -386,6 +386,31 @@ def test_an_outsiders_sybils_never_gain(contest, rule, rnd):
     assert sum(s for name, s in after.items() if name.startswith("sybil")) == 0
 
 
+@given(dags(), rules, seeds)
+def test_a_step_divided_among_sybils_who_cite_as_they_like_never_gains(nodes, rule, rnd):
+    """They come one after another, and later citers divide their citation among them at will."""
+    places = [node.position for node in nodes]
+    alone = [i for i, node in enumerate(nodes) if places.count(node.position) == 1]
+    if not alone:
+        return
+    i, parts = rnd.choice(alone), rnd.randint(1, 4)
+    weights = [rnd.randint(0, 3) for _ in range(parts - 1)] + [1]
+    sybils = [
+        Node(m, nodes[i].position * 9 + j, some_cites(rnd, list(range(i + j))))
+        for j, m in enumerate(reward.split_units(nodes[i].units, weights))
+    ]
+    moved = [replace(n, position=n.position * 9) for n in nodes[:i]] + sybils
+    for n in nodes[i + 1 :]:
+        cites = [(k + (parts - 1) * (k > i), w) for k, w in n.cites if k != i]
+        for praise in (w for k, w in n.cites if k == i):
+            divided = reward.split_units(praise, [rnd.randint(1, 9) for _ in range(parts)])
+            cites += [(i + j, w) for j, w in enumerate(divided) if w]
+        moved.append(replace(n, position=n.position * 9, cites=tuple(cites)))
+    reward.check(moved)
+    gained = sum(reward.shares(moved, rule)[i : i + parts])
+    assert gained <= reward.shares(nodes, rule)[i]
+
+
 @given(dags(), rules, st.integers(0, 10**24), st.integers(0, 10**24), seeds)
 def test_donating_to_oneself_never_pays(nodes, rule, others, own, rnd):
     """Not even for one who owns most of the nodes."""

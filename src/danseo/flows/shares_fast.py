@@ -130,8 +130,12 @@ def _kernels() -> _Kernels:
             f"The fast kernel needs numba ({error}).",
             "Install danseo[fast], or use core.reward, which gives the same numbers.",
         ) from None
-    compile_ = njit(cache=True, nogil=True)
-    return _Kernels(compile_(_check), compile_(_flow), compile_(_shares))
+    try:
+        compile_ = njit(cache=True, nogil=True)
+        return _Kernels(compile_(_check), compile_(_flow), compile_(_shares))
+    except RuntimeError:  # nowhere to keep the compiled code: compile anew in each process
+        compile_ = njit(nogil=True)
+        return _Kernels(compile_(_check), compile_(_flow), compile_(_shares))
 
 
 # The three functions below are compiled. No product in them leaves 64 bits: M, f, A and Z are at
