@@ -198,7 +198,8 @@ class Ledger:
     def draft(self, name: str = "ink", **changes: Any) -> None:
         """Publish a challenge that waits for its scorers and trustees, stakes deposited."""
         for who in (*SCORERS, *TRUSTEES):
-            if address(who) not in self.state.people:
+            person = self.state.people.get(address(who))
+            if person is None or not person.sealing:
                 self.say(who, "key.sealing", x25519=digest(f"sealing {who}"))
         self.say("organiser", "challenge.open", name, terms=terms(**changes))
         for who in SCORERS:

@@ -86,7 +86,7 @@ class RegisterNext(Body):
             raise NotAllowed("A person without a wallet has no key.", "Adopt a key of your own.")
         _check_unused(state, self.next)
         if self.next == entry.author:
-            raise Conflict("A key cannot succeed itself.", "Name another key.")
+            raise Conflict(f"The key {self.next} cannot succeed itself.", "Name another key.")
         person = state.people.get(state.identity(entry.author))
         if person and any(key == self.next for key, _ in person.nexts):
             raise Conflict(f"{self.next} is registered already.", "Wait until it may take over.")
