@@ -3,9 +3,12 @@
 import pytest
 
 from danseo.core import treasury
-from danseo.core.errors import Conflict, NotAllowed, NotCovered, WrongPhase
+from danseo.core.errors import Conflict, Invalid, NotAllowed, NotCovered, WrongPhase
 from danseo.core.kinds.score import ExactScore, PublishExact
-from danseo.flows import clues, jury, money, settling, standings
+from danseo.flows import auditing, clues, jury, money, settling, standings
+from danseo.flows.acting import Desk
+from danseo.log.sequencer import Sequencer
+from danseo.log.source import open_source
 
 from .played import DAY, NAME, begin, key_of, shifted
 
@@ -98,3 +101,31 @@ def test_nothing_is_scored_before_earlier_commitments_are_revealed(played):
     played.publish("contributor-2", shifted(9))
     with pytest.raises(WrongPhase, match="not revealed"):
         played.score("scorer-1")
+
+
+def test_a_played_challenge_verifies_from_its_files_alone(played):
+    played.publish("contributor-1", shifted(15))
+    played.score_both()
+    played.wait(12 * DAY)
+    played.release("trustee-1", "trustee-3")
+    settling.move_on(played.desk, key_of("donor"), NAME)
+    with open_source(played.folder / "home" / "log") as source:
+        done = auditing.audit(source, workers=1)
+    assert done.log.size == played.desk.state.size
+    assert [t.recomputed for t in done.challenges] == [1]
+    assert done.log.state == played.desk.state
+
+
+def test_a_false_exact_score_in_a_log_is_found_with_its_index(played):
+    clue = played.publish("contributor-1", shifted(15))
+    played.score_both()
+    played.wait(12 * DAY)
+    played.release("trustee-1", "trustee-3")
+    home = played.folder / "home"
+    played.desk.log.close()
+    with Sequencer(home) as careless:  # a host that asks nothing beyond the rules
+        desk = Desk(careless, played.desk.blobs, home / "host")
+        lie = desk.say(key_of("donor"), PublishExact((ExactScore(clue, 10**9),)), NAME)
+    with open_source(home / "log") as source, pytest.raises(Invalid) as fault:
+        auditing.audit(source, workers=1)
+    assert fault.value.index == lie.index

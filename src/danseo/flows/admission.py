@@ -10,7 +10,7 @@ from danseo.core.entry import Entry, blobs, parse
 from danseo.core.errors import Conflict, NotFound
 from danseo.core.kinds.score import PublishExact
 from danseo.core.state import State
-from danseo.flows.settling import wrong_exact
+from danseo.flows.settling import Get, wrong_exact
 from danseo.log.blobs import Blobs
 from danseo.log.sequencer import Hook
 
@@ -23,16 +23,20 @@ def hooks(store: Blobs) -> tuple[Hook, ...]:
             if blob not in state.withheld and not store.has(blob):
                 raise NotFound(f"The blob {blob} is not stored here.", "Store it first.")
 
-    def exact_scores_are_right(state: State, entry: Entry) -> None:
+    return blobs_are_stored, exact_scores_are_right(store.get)
+
+
+def exact_scores_are_right(get: Get) -> Hook:
+    """Return the rule that exact scores are what the scorer gives, reading blobs by `get`."""
+
+    def check(state: State, entry: Entry) -> None:
+        if entry.kind != PublishExact.kind:
+            return
         body = parse(entry.kind, entry.body)
-        if isinstance(body, PublishExact):
-            challenge = state.challenge(entry.challenge)
-            unknown = [s.clue for s in body.scores if s.clue not in challenge.clues]
-            if (
-                challenge.key
-                and not unknown
-                and (wrong := wrong_exact(store, challenge, body.scores))
-            ):
+        challenge = state.challenge(entry.challenge)
+        if isinstance(body, PublishExact) and challenge.key:
+            stated = [s for s in body.scores if s.clue in challenge.clues]
+            if wrong := wrong_exact(get, challenge, stated):
                 raise Conflict(wrong, "Publish what the scorer gives on the released truth.")
 
-    return blobs_are_stored, exact_scores_are_right
+    return check

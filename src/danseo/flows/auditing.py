@@ -7,23 +7,22 @@ the sandbox once the truth is out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from danseo.core import treasury
 from danseo.core.challenge import Challenge
-from danseo.core.errors import Invalid, NotFound
-from danseo.core.kinds.score import ExactScore
-from danseo.flows.settling import wrong_exact
-from danseo.log.verify import Report, verify
-
-Progress = Callable[[str, int, int], None]
+from danseo.flows.admission import exact_scores_are_right
+from danseo.log.source import Source
+from danseo.log.verify import Progress, Report, verify
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What was checked of one challenge, in words, and what rests on whose word."""
+    """One challenge after verification: where it stands, and what rests on whose word.
+
+    `recomputed` counts the clues whose exact scores were run again.
+    """
 
     challenge: str
     status: str
@@ -35,7 +34,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of a whole verification: the log's report, and one line for each challenge."""
+    """The result of a whole verification: the log's report, and a line for each challenge."""
 
     log: Report
     challenges: tuple[Trust, ...]
@@ -43,48 +42,33 @@ class Audit:
 
 
 def audit(
-    source: Any,
+    source: Source,
     *,
-    saved: Sequence[str] = (),
+    saved: Sequence[bytes] = (),
+    since: bytes | None = None,
     workers: int | None = None,
     scores: bool = True,
     progress: Progress | None = None,
 ) -> Audit:
     """Verify `source`, a log in a folder, at a URL or in a bundle; raise `Invalid` at a fault.
 
-    `saved` are checkpoints that the user kept. With `scores=False` exact scores are not run again.
+    `saved` are checkpoints that the user kept; from `since`, one of them, on, earlier signatures
+    are not checked again. With `scores=False` exact scores are not run again.
     """
-    report = verify(source, saved=saved, workers=workers, progress=progress)
-    trusts = []
+    hooks = [exact_scores_are_right(source.get)] if scores else []
+    report = verify(
+        source, saved=saved, since=since, workers=workers, hooks=hooks, progress=progress
+    )
     for challenge in report.state.challenges.values():
         treasury.audit(challenge)
-        recomputed = _recompute(source, challenge) if scores else 0
-        trusts.append(_trust(challenge, recomputed))
     checks = [*report.checks, "the money equation and the books of every challenge"]
     if scores:
         checks.append("every exact score, run again in the sandbox on the released truth")
-    return Audit(report, tuple(trusts), tuple(checks))
+    trusts = tuple(_trust(c, scores) for c in report.state.challenges.values())
+    return Audit(report, trusts, tuple(checks))
 
 
-def _recompute(source: Any, challenge: Challenge) -> int:
-    """Run the scorer again over everything that the truth settled; return how many clues."""
-    if not challenge.key:
-        return 0
-    known = [c for c in challenge.scorable() if c.exact_known]
-    stated = [ExactScore(c.id, c.exact) for c in known]
-    try:
-        wrong = wrong_exact(source, challenge, stated)
-    except NotFound as missing:
-        raise Invalid(
-            f"The scores of {challenge.id} cannot be recomputed: {missing.message}",
-            "Fetch the missing blob from a mirror.",
-        ) from None
-    if wrong:
-        raise Invalid(wrong, "Do not trust what follows from it.")
-    return len(known)
-
-
-def _trust(challenge: Challenge, recomputed: int) -> Trust:
+def _trust(challenge: Challenge, scores: bool) -> Trust:
     attested = []
     if challenge.funds or challenge.deposited:
         attested.append("money received and paid: by the organiser")
@@ -97,6 +81,6 @@ def _trust(challenge: Challenge, recomputed: int) -> Trust:
         challenge.status,
         challenge.settled_by,
         len(challenge.clues),
-        recomputed,
+        sum(c.exact_known for c in challenge.scorable()) if scores else 0,
         tuple(attested),
     )

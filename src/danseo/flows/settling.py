@@ -5,7 +5,7 @@ Nobody needs the organiser for any of it. `move_on` does all that anyone may do 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +18,13 @@ from danseo.core.kinds.score import ExactScore, PublishExact
 from danseo.core.kinds.truth import Release
 from danseo.flows import clues, opening
 from danseo.flows.acting import Desk
-from danseo.log.blobs import Blobs
 from danseo.log.sealing import decrypt_truth
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
 from danseo.scoring import run
+
+Get = Callable[[str], bytes]
+"""Reads a blob by its hash."""
 
 _CHUNK: Final = 500
 """Exact scores in one entry: well below the limit of a body."""
@@ -33,32 +35,32 @@ def release(desk: Desk, key: Key, name: str) -> Appended:
     return desk.say(key, Release(opening.share_of(desk, key, name)), name)
 
 
-def released_truth(blobs: Blobs, challenge: Challenge) -> bytes:
+def released_truth(get: Get, challenge: Challenge) -> bytes:
     """Return the truth, now that its key is known; raise `Invalid` where it does not fit."""
     truth = challenge.terms.truth
     if not challenge.key:
         raise NotFound(f"The truth of {challenge.id} is not released.", "Wait for the trustees.")
-    return decrypt_truth(blobs.get(truth.cipher), bytes.fromhex(challenge.key), truth.plain)
+    return decrypt_truth(get(truth.cipher), bytes.fromhex(challenge.key), truth.plain)
 
 
-def exact_scores(blobs: Blobs, challenge: Challenge, wanted: list[Clue]) -> list[int | None]:
+def exact_scores(get: Get, challenge: Challenge, wanted: list[Clue]) -> list[int | None]:
     """Return the exact score of each clue on the released truth, recomputed in the sandbox.
 
     None stands for a submission that is unfit.
     """
     terms = challenge.terms
-    truth = released_truth(blobs, challenge)
+    truth = released_truth(get, challenge)
     submissions: list[tuple[bytes | Path, str]] = []
     places = []
     scores: list[int | None] = [None] * len(wanted)
     for i, clue in enumerate(wanted):
         try:
-            found = clues.parse_content(blobs.get(clue.content), clue)
+            found = clues.parse_content(get(clue.content), clue)
         except Unfit:
             continue
         places.append(i)
-        submissions.append((blobs.get(clue.submission), Path(found.submission).suffix))
-    code = blobs.get(terms.code) if terms.code else None
+        submissions.append((get(clue.submission), Path(found.submission).suffix))
+    code = get(terms.code) if terms.code else None
     parameters = {p.name: p.value for p in terms.parameters}
     results = run.score_many(terms.scorer, submissions, truth, parameters, code)
     for i, result in zip(places, results, strict=True):
@@ -70,7 +72,7 @@ def settle(desk: Desk, key: Key, name: str) -> list[Appended]:
     """Recompute and publish every exact score that is still missing; the last one settles."""
     challenge = desk.challenge(name)
     todo = challenge.scorable()[challenge.exact_next :]
-    scores = exact_scores(desk.blobs, challenge, todo)
+    scores = exact_scores(desk.blobs.get, challenge, todo)
     exact = [ExactScore(c.id, s) for c, s in zip(todo, scores, strict=True)]
     return [
         desk.say(key, PublishExact(tuple(exact[i : i + _CHUNK])), name)
@@ -78,10 +80,10 @@ def settle(desk: Desk, key: Key, name: str) -> list[Appended]:
     ]
 
 
-def wrong_exact(blobs: Blobs, challenge: Challenge, stated: Sequence[ExactScore]) -> str:
+def wrong_exact(get: Get, challenge: Challenge, stated: Sequence[ExactScore]) -> str:
     """Recompute exact scores; say in words which is the first that is wrong, or return ''."""
     wanted = [challenge.clues[s.clue] for s in stated]
-    for said, found in zip(stated, exact_scores(blobs, challenge, wanted), strict=True):
+    for said, found in zip(stated, exact_scores(get, challenge, wanted), strict=True):
         if said.score != found:
             return (
                 f"The exact score of clue {said.clue} of {challenge.id} is stated as "
