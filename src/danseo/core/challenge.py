@@ -343,8 +343,8 @@ def _settle(challenge: Challenge, now: int) -> None:
     """Refold the ladder over exact scores, and name the scorers who published too high."""
     challenge.frontier, best = 0, 0
     for clue in challenge.scorable():
-        _judge_scorers(challenge, clue)
-        step = _exact_step(challenge, clue, best)
+        step = exact_step(challenge, clue, clue.exact, best)
+        _judge_scorers(challenge, clue, step)
         node = challenge.nodes[clue.node]
         challenge.nodes[clue.node] = Node(step.units if step else 0, node.position, node.cites)
         if step:
@@ -357,20 +357,29 @@ def _settle(challenge: Challenge, now: int) -> None:
     slash(challenge)
 
 
-def _exact_step(challenge: Challenge, clue: Clue, best: int) -> Step | None:
-    """Return the step over the exact `best`; a large one only of a method that reproduced."""
-    if clue.exact is None:
+def exact_step(challenge: Challenge, clue: Clue, exact: int | None, best: int) -> Step | None:
+    """Return the step of a final clue of this exact score over the exact `best`, or None.
+
+    A large one needs a method that reproduced. Folded over `scorable()`, each step's `best` the
+    next one's, this is the ladder that counts in the end. A scorer who follows it over all clues,
+    those passed over or outvoted too, is never found to have published too high.
+    """
+    if exact is None:
         return None
     curve = challenge.terms.value_curve()
-    step = climb(curve, best, curve.progress(clue.exact))
+    step = climb(curve, best, curve.progress(exact))
     if step and step.units > challenge.terms.method_above and not clue.reproduced:
         return None
     return step
 
 
-def _judge_scorers(challenge: Challenge, clue: Clue) -> None:
+def _judge_scorers(challenge: Challenge, clue: Clue, step: Step | None) -> None:
+    """Note who published more than the truth bears out: a score above the exact one, or a part in
+    an attested step that was none (say, of a copy of what they had called a miss)."""
     curve = challenge.terms.value_curve()
     true = 0 if clue.exact is None else curve.grid(curve.progress(clue.exact))
+    if clue.verdict == "step" and step is None:
+        true = 0
     for who, verdict in clue.verdicts.items():
         if verdict.verdict == "step" and curve.progress(verdict.score) > true:
             challenge.stakes[who].overstated = True

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from danseo.core.challenge import Challenge, Clue
+from danseo.core.challenge import Challenge, Clue, exact_step, units_of_step
 from danseo.core.errors import Unfit, WrongPhase
 from danseo.core.kinds.score import PublishScore
 from danseo.core.ladder import climb
@@ -136,7 +136,7 @@ def _verdict(
         words = f"No step: it does not beat the best so far by {decimal(terms.eta)}."
         return _say(desk, clue, "none", None, reproduced, f"{words} {reason}".strip())
     score = curve.score(step.after)
-    units = step.units
+    units = max(step.units, units_of_step(challenge, score))
     if units > terms.method_above and not reproduced:
         words = f"A step of {units} units must be a method that reproduces. {reason}"
         return _say(desk, clue, "unfit", None, False, words.strip())
@@ -152,13 +152,12 @@ def _say(
 
 
 def _best(desk: Desk, key: Key, challenge: Challenge, truth: bytes) -> int:
-    """Return the exact best progress so far: that of the published steps."""
-    curve = challenge.terms.value_curve()
+    """Return the exact best progress so far, on the ladder that counts when the truth is out."""
     best = 0
-    for clue in challenge.clues.values():
-        if clue.verdict == "step":
-            exact, _ = _exact(desk, key, challenge, clue, truth)
-            best = max(best, curve.progress(exact) if exact is not None else 0)
+    for clue in challenge.scorable():
+        exact, _ = _exact(desk, key, challenge, clue, truth)
+        if step := exact_step(challenge, clue, exact, best):
+            best = step.best
     return best
 
 
