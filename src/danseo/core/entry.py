@@ -172,6 +172,12 @@ def blobs(body: Any) -> Iterator[str]:
         yield from _blobs_of(hint, getattr(body, name))
 
 
+def names_blobs(name: str) -> bool:
+    """Return whether a body of the kind `name` can name a blob."""
+    cls = KINDS.get(name)
+    return cls is not None and bool(_blob_fields(cls))
+
+
 def _blobs_of(hint: Any, member: Any) -> Iterator[str]:
     if member is None:
         return

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -42,14 +42,18 @@ def parse_blob_path(path: str) -> str | None:
     return match[2] if match else None
 
 
-def check_blob(name: str, chunks: Iterator[bytes]) -> int:
-    """Read a blob in parts and return its size; raise `Invalid` unless it is what its name says."""
-    digest, size = hashlib.sha256(), 0
+def checked(name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the parts of a blob; raise `Invalid` at the end unless it is what its name says."""
+    digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
-        size += len(chunk)
+        yield chunk
     _agree(name, digest.hexdigest())
-    return size
+
+
+def check_blob(name: str, chunks: Iterable[bytes]) -> int:
+    """Read a blob in parts and return its size; raise `Invalid` unless it is what its name says."""
+    return sum(len(chunk) for chunk in checked(name, chunks))
 
 
 def manifest_names(data: bytes) -> list[str]:
@@ -140,7 +144,8 @@ class Blobs:
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             with draft.open("wb") as copy:
-                size = check_blob(name, _tee(self.chunks(name), copy))
+                copy.writelines(checked(name, self.chunks(name)))
+                size = copy.tell()
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -216,12 +221,6 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 def _hash_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _tee(chunks: Iterator[bytes], copy: IO[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        copy.write(chunk)
-        yield chunk
 
 
 def _agree(name: str, found: str) -> None:

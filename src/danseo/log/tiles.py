@@ -34,7 +34,7 @@ ENTRIES: Final = -1
 _PATH = re.compile(
     r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,5})([0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
 )
-_REPAIR: Final = "Restore the file from a mirror, or let the host rebuild it from its journal."
+REPAIR: Final = "Restore the file from a mirror, or let the host rebuild it from its journal."
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,22 +97,26 @@ def encode_bundle(leaves: Sequence[bytes]) -> bytes:
 
 def decode_bundle(data: bytes, tile: Tile) -> list[bytes]:
     """Return the leaves of a bundle; raise `Invalid` unless there are exactly `tile.width`."""
-    leaves, at, size = [], 0, len(data)
+    return list(split_bundle(data, tile))
+
+
+def split_bundle(data: bytes, tile: Tile) -> Iterator[bytes]:
+    """Yield the leaves of a bundle in turn; raise `Invalid` at the first that is not whole."""
+    at, size = 0, len(data)
     for i in range(tile.width):
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         if at + 2 > size or end > size:
             raise Invalid(
-                f"{tile.path} ends inside entry {tile.first + i}.", _REPAIR, tile.first + i
+                f"{tile.path} ends inside entry {tile.first + i}.", REPAIR, tile.first + i
             )
-        leaves.append(data[at + 2 : end])
+        yield data[at + 2 : end]
         at = end
     if at != size:
         raise Invalid(
             f"{tile.path} has {size - at} bytes after its {tile.width} entries.",
-            _REPAIR,
-            tile.first + tile.width - 1,
+            REPAIR,
+            tile.first + tile.width,
         )
-    return leaves
 
 
 @dataclass(slots=True)
@@ -265,7 +269,7 @@ class TileWriter:
             self._bundle = decode_bundle(read_tile(self.folder, tile), tile)
             hashes = bytes(self._levels[0].hashes)
             if b"".join(leaf_hash(leaf) for leaf in self._bundle) != hashes:
-                raise Invalid(f"{tile.path} does not fit the hashes beside it.", _REPAIR)
+                raise Invalid(f"{tile.path} does not fit the hashes beside it.", REPAIR)
 
 
 def read_tile(folder: Path, tile: Tile) -> bytes:
@@ -276,7 +280,7 @@ def read_tile(folder: Path, tile: Tile) -> bytes:
         except FileNotFoundError:
             continue
         return data if whole else cut(data, tile)
-    raise Invalid(f"{tile.path} is missing.", _REPAIR, tile.first)
+    raise Invalid(f"{tile.path} is missing.", REPAIR, tile.first)
 
 
 def trim(folder: Path, size: int, scratch: Path) -> None:
@@ -311,12 +315,12 @@ def cut(data: bytes, tile: Tile) -> bytes:
     """Return the part of a full (or wider) tile that the narrower `tile` holds."""
     if tile.level != ENTRIES:
         if len(data) % HASH_SIZE or len(data) < tile.width * HASH_SIZE:
-            raise Invalid(f"{tile.path} has {len(data)} bytes.", _REPAIR, tile.first)
+            raise Invalid(f"{tile.path} has {len(data)} bytes.", REPAIR, tile.first)
         return data[: tile.width * HASH_SIZE]
     at = 0
     for i in range(tile.width):
         if at + 2 > len(data):
-            raise Invalid(f"{tile.path} has too few entries.", _REPAIR, tile.first + i)
+            raise Invalid(f"{tile.path} has too few entries.", REPAIR, tile.first + i)
         at += 2 + int.from_bytes(data[at : at + 2], "big")
     return data[:at]
 

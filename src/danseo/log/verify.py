@@ -1,0 +1,669 @@
+"""Verify a log from its files alone: *verify, don't trust*.
+
+Every bundle of entries is checked by itself (form, signatures, hashes), on all cores; the entries
+are then folded in order by one process, which also rebuilds the tree and compares every tile,
+checkpoint and blob with it. At most a few bundles are in memory at a time, so what grows with the
+log is the folded state and a hash for each blob.
+
+The first failure is raised as `Invalid`, with the index of the first bad entry where one is bad,
+and with what to do next. What the entries say of scores is not checked here: `hooks` can.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from typing import Final, NoReturn
+
+from danseo.core import state as core_state
+from danseo.core.entry import Entry, blobs, names_blobs, parse
+from danseo.core.errors import (
+    DanseoError,
+    Invalid,
+    NotFound,
+    OutOfOrder,
+    Refused,
+    Unavailable,
+)
+from danseo.core.merkle import HASH_SIZE, Tree, leaf_hash
+from danseo.core.state import State
+from danseo.log.blobs import MAX_MANIFEST, checked, manifest_names, parse_blob_path
+from danseo.log.note import MAX_NOTE, Checkpoint, Note, Verifier, parse_checkpoint, parse_note
+from danseo.log.signing import Domain
+from danseo.log.signing import check as check_signature
+from danseo.log.source import Source
+from danseo.log.tiles import (
+    CHECKPOINT,
+    ENTRIES,
+    REPAIR,
+    WIDTH,
+    Tile,
+    cut,
+    decode_bundle,
+    parse_path,
+    split_bundle,
+    tiles_of,
+)
+from danseo.log.wire import entry_of, unwrap
+
+Fold = Callable[[State, Entry], None]
+Hook = Callable[[State, Entry], None]
+Progress = Callable[[int, int], None]
+
+FEW: Final = 32 * WIDTH
+"""Entries up to which starting processes would take longer than it saves."""
+FETCHERS: Final = 8
+"""Files that are fetched from a server at the same time."""
+
+_DO_NOT_RELY: Final = "Do not rely on this log; keep a copy and ask its host for an explanation."
+_BAD_ENTRY: Final = (
+    "Fetch the log again from its host or a mirror; if it stays so, do not rely on anything from "
+    "this entry on."
+)
+_KEEP: Final = "Keep both checkpoints: together they prove what the host did. Ask for an answer."
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A blob that the log no longer serves: since which entry, why, and when it last stood.
+
+    `reason` is the blob with the reason. `attested` is the time of the last entry that named it, or
+    that of its withholding where no entry could be seen to name it.
+    """
+
+    blob: str
+    index: int
+    reason: str
+    attested: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was verified: every check in `checks` held for all of it."""
+
+    place: str
+    origin: str
+    size: int
+    root: bytes
+    time: int
+    clock: str
+    state: State
+    blobs: int
+    withheld: tuple[Withheld, ...]
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a process must know to check a bundle: the log's domain, its site, what is trusted."""
+
+    chain_id: int
+    origin: str
+    site: str
+    trusted: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """The first bad entry of a bundle."""
+
+    index: int
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Bundle:
+    """A bundle of entries as it was read, with the tile of hashes beside it."""
+
+    tile: Tile
+    data: bytes
+    hashes: bytes
+
+
+@dataclass(slots=True)
+class _Checked:
+    """What was found in one bundle: the hashes of its leaves, and its first fault if any.
+
+    `entries` are those before the fault; a process leaves them out, since decoding them again is
+    cheaper than sending them.
+    """
+
+    hashes: bytes
+    fault: _Fault | None
+    entries: list[Entry] = field(default_factory=list)
+
+
+def verify(
+    source: Source,
+    *,
+    saved: Sequence[bytes] = (),
+    since: bytes | None = None,
+    workers: int | None = None,
+    blobs: bool = True,
+    hooks: Sequence[Hook] = (),
+    state: State | None = None,
+    fold: Fold = core_state.apply,
+    progress: Progress | None = None,
+) -> Report:
+    """Verify the log of `source` and return what it says; raise `Invalid` at the first fault.
+
+    `saved` are checkpoints that the user kept: the log must extend each of them. `since` is one up
+    to which the user has verified the log before: signatures before it are not checked again,
+    though everything is hashed and folded. `workers` is the number of processes (by default one a
+    core; 1 uses none but this one). `blobs=False` leaves blobs unread. `hooks` are asked before
+    each entry is folded and refuse it by raising a `Refused`. `progress` is told (done, all).
+    """
+    run = _Run(source, blobs, hooks, state or State(), fold)
+    run.open([*saved, *([since] if since is not None else [])], since)
+    count = workers or len(os.sched_getaffinity(0))
+    total = run.point.size
+    for bundle, found in _check_all(source, total, run.terms, count):
+        run.take(bundle, found)
+        if progress is not None:
+            progress(bundle.tile.first + bundle.tile.width, total)
+    return run.close()
+
+
+class _Run:
+    """One verification: what is known so far, in the order of the entries."""
+
+    def __init__(
+        self, source: Source, read_blobs: bool, hooks: Sequence[Hook], state: State, fold: Fold
+    ) -> None:
+        self.source, self.hooks, self.state, self.fold = source, hooks, state, fold
+        self.point: Checkpoint
+        self.terms: _Terms
+        self.tree = Tree()
+        self._note: Note
+        self._saved: list[tuple[Note, Checkpoint]] = []
+        self._levels: list[bytearray] = []
+        self._withheld: list[Withheld] = []
+        self._partials: dict[tuple[int, int], list[int]] | None = None
+        self._blobs = _BlobCheck(source) if read_blobs else None
+
+    # --- before the entries ---------------------------------------------------------------------
+
+    def open(self, saved: Sequence[bytes], since: bytes | None) -> None:
+        """Read the checkpoint and the genesis entry, and see which files are there."""
+        files = self.source.files()  # before the checkpoint, so that a log may grow meanwhile
+        self._note = parse_note(self._read_checkpoint())
+        self.point = parse_checkpoint(self._note.text)
+        if self.point.size == 0:
+            raise Invalid("The log is empty: it has no genesis entry.", _DO_NOT_RELY)
+        for data in saved:
+            try:
+                note = parse_note(data)
+                self._saved.append((note, parse_checkpoint(note.text)))
+            except Invalid as error:
+                raise Invalid(
+                    f"A saved checkpoint is damaged: {error.message}", "Use another copy of it."
+                ) from None
+        for _, point in self._saved:
+            self._check_lineage(point)
+        self._sort_files(files)
+        trusted = parse_checkpoint(parse_note(since).text).size if since is not None else 0
+        self.terms = self._read_genesis(trusted)
+        if self.terms.origin != self.point.origin:
+            raise Invalid(
+                f"The checkpoint is of the log {self.point.origin}, the genesis entry of "
+                f"{self.terms.origin}.",
+                _DO_NOT_RELY,
+            )
+
+    def _read_checkpoint(self) -> bytes:
+        try:
+            return self.source.read(CHECKPOINT, MAX_NOTE)
+        except NotFound:
+            raise Invalid(
+                f"{self.source.place} has no checkpoint.",
+                "Is it a log? If so, ask its host, who can sign it anew.",
+            ) from None
+
+    def _check_lineage(self, saved: Checkpoint) -> None:
+        if saved.origin != self.point.origin:
+            raise Invalid(
+                f"The saved checkpoint is of {saved.origin}, this log is {self.point.origin}.",
+                "Compare it with the log that it came from.",
+            )
+        if saved.size > self.point.size:
+            raise Invalid(
+                f"The log was rolled back: the saved checkpoint is of {saved.size} entries, "
+                f"and the log has {self.point.size}.",
+                _KEEP,
+                self.point.size,
+            )
+
+    def _sort_files(self, files: dict[str, int] | None) -> None:
+        """Refuse files that no log of this size has; note older partial tiles for comparison."""
+        if files is None:
+            return
+        self._partials = {}
+        stored: set[bytes] = set()
+        for path in sorted(files):
+            tile, blob = parse_path(path), parse_blob_path(path)
+            if tile is not None and tile.exists_in(self.point.size):
+                self._partials.setdefault((tile.level, tile.index), []).append(tile.width)
+            elif blob is not None:
+                stored.add(bytes.fromhex(blob))
+            elif path != CHECKPOINT:
+                raise Invalid(
+                    f"{path} is no file of a log of {self.point.size} entries.",
+                    "Remove it. If the log is being written to just now, verify again.",
+                    tile.first if tile is not None else None,
+                )
+        if self._blobs is not None and self.source.blobs is None:
+            self._blobs.stored = stored
+
+    def _read_genesis(self, trusted: int) -> _Terms:
+        tile = Tile(ENTRIES, 0, min(WIDTH, self.point.size))
+        try:
+            leaf = next(split_bundle(self.source.tile(tile), tile))
+            entry, _, _ = unwrap(leaf)
+            body = entry.body
+            if entry.kind != "log.genesis":
+                raise OutOfOrder(f"It is of kind {entry.kind}.", "A log begins with its genesis.")
+            parse(entry.kind, body)
+            terms = _Terms(body["chain_id"], body["origin"], body.get("site", ""), trusted)
+            _check_leaf(leaf, 0, Domain(terms.chain_id, terms.origin), terms)
+        except Refused as error:
+            raise Invalid(f"Entry 0 is no genesis: {error.message}", _DO_NOT_RELY, 0) from None
+        return terms
+
+    # --- the entries ----------------------------------------------------------------------------
+
+    def take(self, bundle: _Bundle, found: _Checked) -> None:
+        """Fold a bundle that was checked, grow the tree by it, and compare the tiles."""
+        tile, data, first = bundle.tile, bundle.data, bundle.tile.first
+        hashes, fault = found.hashes, found.fault
+        differs = _first_difference(hashes, bundle.hashes)
+        if differs is not None and (fault is None or first + differs < fault.index):
+            fault = _Fault(
+                first + differs,
+                f"Entry {first + differs} does not have the hash that its tile says.",
+                REPAIR,
+            )
+        entries = found.entries or [entry_of(leaf) for leaf in _before(data, tile, fault)]
+        for entry in entries:
+            if fault is not None and entry.index >= fault.index:
+                break
+            self._fold(entry)
+        if fault is not None:
+            raise Invalid(fault.message, fault.remedy, fault.index)
+        self._grow(first, hashes)
+        self._compare_older(tile, data)
+        self._push(0, hashes)
+
+    def _fold(self, entry: Entry) -> None:
+        try:
+            for hook in self.hooks:
+                hook(self.state, entry)
+            self.fold(self.state, entry)
+            if entry.kind == "blob.withhold":
+                body = entry.body
+                self._withheld.append(
+                    Withheld(body["blob"], entry.index, body["reason"], entry.time)
+                )
+            if self._blobs is not None and names_blobs(entry.kind):
+                self._blobs.named(entry)
+        except Refused as error:
+            raise Invalid(
+                f"Entry {entry.index} breaks a rule: {error.message}",
+                _BAD_ENTRY,
+                entry.index,
+            ) from error
+
+    def _grow(self, first: int, hashes: bytes) -> None:
+        """Append the leaves' hashes to the tree; compare it with checkpoints saved on the way."""
+        end = first + len(hashes) // HASH_SIZE
+        stops = sorted({p.size for _, p in self._saved if first < p.size <= end} | {end})
+        at = first
+        for stop in stops:
+            part = hashes[(at - first) * HASH_SIZE : (stop - first) * HASH_SIZE]
+            self.tree.extend(part[i : i + HASH_SIZE] for i in range(0, len(part), HASH_SIZE))
+            at = stop
+            for _, point in self._saved:
+                if point.size == stop and point.root != self.tree.root():
+                    raise Invalid(
+                        f"The log was rewritten: its first {stop} entries have another root than "
+                        "the saved checkpoint says.",
+                        _KEEP,
+                    )
+
+    def _push(self, level: int, hashes: bytes) -> None:
+        """Add hashes to a level of tiles; compare each tile that is full, and its parts."""
+        while level >= len(self._levels):
+            self._levels.append(bytearray())
+        held = self._levels[level]
+        held += hashes
+        if len(held) < WIDTH * HASH_SIZE:
+            return
+        done = bytes(held)
+        held.clear()
+        tile = Tile(level, self.tree.size - 1 >> 8 * (level + 1))
+        self._compare(tile, done)
+        tree = Tree()
+        tree.extend(done[i : i + HASH_SIZE] for i in range(0, len(done), HASH_SIZE))
+        self._push(level + 1, tree.root())
+
+    def _compare(self, tile: Tile, data: bytes) -> None:
+        """Compare a tile of hashes with what it must be. Those of level 0 were compared before."""
+        if tile.level:
+            stored = self.source.tile(tile)
+            if data != stored:
+                raise Invalid(
+                    f"{tile.path} differs from the hashes of the tiles below it.",
+                    REPAIR,
+                    _first_altered(tile, data, stored),
+                )
+        self._compare_older(tile, data)
+
+    def _compare_older(self, tile: Tile, data: bytes) -> None:
+        """Compare the narrower tiles that earlier trees had with the beginning of this one."""
+        if self._partials is None:
+            return
+        for width in self._partials.pop((tile.level, tile.index), []):
+            older = Tile(tile.level, tile.index, width)
+            if width == tile.width:
+                continue
+            stored, right = self.source.tile(older), cut(data, older)
+            if stored != right:
+                raise Invalid(
+                    f"{older.path} differs from the tile that it grew to.",
+                    REPAIR,
+                    _first_altered(older, right, stored),
+                )
+
+    # --- after the entries ----------------------------------------------------------------------
+
+    def close(self) -> Report:
+        """Compare the last tiles, the root and the checkpoint's signature; report."""
+        for level, held in enumerate(self._levels):
+            if held:
+                index = self.tree.size >> 8 * (level + 1)
+                self._compare(Tile(level, index, len(held) // HASH_SIZE), bytes(held))
+        if self.tree.root() != self.point.root:
+            raise Invalid(
+                f"The checkpoint states another root than its {self.point.size} entries have.",
+                _DO_NOT_RELY,
+            )
+        keys = [Verifier(self.terms.origin, bytes.fromhex(k)) for k in _log_keys(self.state)]
+        if keys[-1] not in self._note.signers(keys):
+            raise Invalid(
+                "The checkpoint is not signed by the key that the log names last.", _DO_NOT_RELY
+            )
+        for note, point in self._saved:
+            if not note.signers(keys):
+                raise Invalid(
+                    f"No key of this log signed the saved checkpoint of {point.size} entries.",
+                    "Was it saved from this log?",
+                )
+        count, withheld = 0, self._withheld
+        if self._blobs is not None:
+            count, withheld = self._blobs.close(withheld)
+        return Report(
+            place=self.source.place,
+            origin=self.point.origin,
+            size=self.tree.size,
+            root=self.point.root,
+            time=self.state.now,
+            clock=self.state.clock,
+            state=self.state,
+            blobs=count,
+            withheld=tuple(withheld),
+            checks=self._checks(),
+        )
+
+    def _checks(self) -> tuple[str, ...]:
+        checks = [
+            "every entry in its one canonical form",
+            "every signature by the stated author, for this log",
+            "every entry within the rules, in order of index, time and sequence",
+            "every tile equal to the one recomputed",
+            "the checkpoint's root, origin and signature",
+        ]
+        if self.terms.trusted:
+            checks[1] += f", from entry {self.terms.trusted} on"
+        checks += [f"extends the saved checkpoint of {p.size} entries" for _, p in self._saved]
+        if self._blobs is not None:
+            checks.append("every blob there, and what its name says")
+        if self._partials is not None:
+            checks.append("no file that the log does not need")
+        if self.hooks:
+            checks.append("every further rule that was asked for")
+        return tuple(checks)
+
+
+class _BlobCheck:
+    """The blobs that entries name: each is read once, when it is first named."""
+
+    def __init__(self, source: Source) -> None:
+        self.stored: set[bytes] | None = None
+        """The blobs that are there and were not named so far; None where they cannot be listed."""
+        self._source = source
+        self._seen: dict[bytes, bool] = {}  # whether it was looked at as a manifest, too
+        self._missing: dict[str, tuple[int, int]] = {}  # index of the first, time of the last name
+
+    def named(self, entry: Entry) -> None:
+        """Check the blobs that an entry names, and those that these name."""
+        for name in blobs(parse(entry.kind, entry.body)):
+            for further in self._check(name, entry, manifest=True):
+                self._check(further, entry, manifest=False)
+
+    def _check(self, name: str, entry: Entry, *, manifest: bool) -> Sequence[str]:
+        """Check a blob that was not seen before; return the names in it if it is a manifest."""
+        raw = bytes.fromhex(name)
+        looked_at = self._seen.get(raw)
+        if looked_at or (looked_at is not None and not manifest):
+            return ()
+        if name in self._missing:
+            self._missing[name] = (self._missing[name][0], entry.time)
+            return ()
+        head = bytearray()
+        try:
+            for chunk in checked(name, self._source.chunks(name)):
+                if manifest and len(head) <= MAX_MANIFEST:
+                    head += chunk
+        except NotFound:
+            self._missing[name] = (entry.index, entry.time)
+            return ()
+        except Invalid as error:
+            raise Invalid(
+                f"{error.message} Entry {entry.index} names it.", error.remedy, entry.index
+            ) from None
+        self._seen[raw] = manifest
+        if self.stored is not None:
+            self.stored.discard(raw)
+        return manifest_names(bytes(head)) if manifest else ()
+
+    def close(self, withheld: Sequence[Withheld]) -> tuple[int, list[Withheld]]:
+        """Return the number of blobs checked, and the withheld ones with when they last stood.
+
+        Raise `Invalid` for a blob that is missing though nobody withheld it, or that nobody names.
+        """
+        gone = {one.blob for one in withheld}
+        for name, (index, _) in self._missing.items():
+            if name not in gone:
+                raise Invalid(
+                    f"The blob {name}, which entry {index} names, is missing.",
+                    "Restore it from a mirror; if it had to go, let the host withhold it.",
+                    index,
+                )
+        for raw in sorted(self.stored or ()):
+            if raw.hex() not in gone:
+                raise Invalid(
+                    f"No entry names the blob {raw.hex()}.",
+                    "Remove it. If the log is being written to just now, verify again.",
+                )
+        return len(self._seen), [
+            replace(one, attested=self._missing[one.blob][1]) if one.blob in self._missing else one
+            for one in withheld
+        ]
+
+
+def _log_keys(state: State) -> list[str]:
+    """Return every key that signed checkpoints of this log, the one in force last."""
+    return [key for _, key in state.log_keys]
+
+
+# --- one bundle ---------------------------------------------------------------------------------
+
+
+def _check_bundle(data: bytes, tile: Tile, terms: _Terms) -> _Checked:
+    """Check a bundle by itself: form, signatures, and that each entry has its own index."""
+    domain = Domain(terms.chain_id, terms.origin)
+    hashes, entries, index = bytearray(), [], tile.first
+    fault: _Fault | None = None
+    try:
+        for leaf in split_bundle(data, tile):
+            hashes += leaf_hash(leaf)
+            entries.append(_check_leaf(leaf, index, domain, terms))
+            index += 1
+    except Invalid as error:  # the bundle itself is broken
+        fault = _Fault(index, error.message, error.remedy)
+    except Refused as error:
+        fault = _Fault(index, f"Entry {index} is not valid: {error.message}", _BAD_ENTRY)
+    return _Checked(bytes(hashes), fault, entries)
+
+
+def _check_leaf(leaf: bytes, index: int, domain: Domain, terms: _Terms) -> Entry:
+    """Return the entry of a leaf; raise a `Refused` for a bad form, signature or index."""
+    entry, signature, body_hash = unwrap(leaf)
+    if entry.index != index:
+        raise OutOfOrder(f"It says that it is entry {entry.index}.")
+    if index >= terms.trusted:
+        check_signature(domain, entry, body_hash, signature, terms.site)
+    return entry
+
+
+def _first_difference(computed: bytes, stored: bytes) -> int | None:
+    """Return the position of the first hash in which the two differ, or None if they are equal."""
+    if computed == stored:
+        return None
+    count = min(len(computed), len(stored)) // HASH_SIZE
+    for i in range(count):
+        span = slice(i * HASH_SIZE, (i + 1) * HASH_SIZE)
+        if computed[span] != stored[span]:
+            return i
+    return min(count, max(len(computed), len(stored)) // HASH_SIZE - 1)
+
+
+def _first_altered(tile: Tile, right: bytes, stored: bytes) -> int:
+    """Return the index of the first entry in whose part of a tile the two differ."""
+    if tile.level != ENTRIES:
+        return tile.first + ((_first_difference(right, stored) or 0) << 8 * tile.level)
+    equal = next((i for i, (a, b) in enumerate(zip(right, stored, strict=False)) if a != b), -1)
+    at, index = 0, tile.first
+    for leaf in decode_bundle(right, tile):
+        at += 2 + len(leaf)
+        if 0 <= equal < at:
+            return index
+        index += 1
+    return index - 1
+
+
+def _before(data: bytes, tile: Tile, fault: _Fault | None) -> Iterator[bytes]:
+    """Yield the leaves of a bundle that stand before its fault."""
+    count = tile.width if fault is None else fault.index - tile.first
+    if count == tile.width:
+        yield from decode_bundle(data, tile)
+        return
+    leaves = split_bundle(data, tile)
+    for _ in range(count):
+        yield next(leaves)
+
+
+# --- all of them --------------------------------------------------------------------------------
+
+_worker_terms: _Terms
+
+
+def _check_all(
+    source: Source, size: int, terms: _Terms, workers: int
+) -> Iterator[tuple[_Bundle, _Checked]]:
+    """Yield every bundle, checked, in order; at most a few of them are in memory.
+
+    What goes wrong in reading ahead is raised when its turn comes, so that the first fault counts.
+    """
+    bundles = (tile for tile in tiles_of(size) if tile.level == ENTRIES)
+    fetched = _fetch_ahead(source, bundles) if source.remote else _fetch(source, bundles)
+    if workers <= 1 or size <= FEW:
+        for get in fetched:
+            bundle = get()
+            yield bundle, _check_bundle(bundle.data, bundle.tile, terms)
+        return
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(workers, context, _start, (terms,))
+    waiting: deque[Callable[[], tuple[_Bundle, _Checked]]] = deque()
+    try:
+        for get in fetched:
+            waiting.append(_submit(pool, get))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft()()
+        while waiting:
+            yield waiting.popleft()()
+    except BrokenProcessPool:
+        raise Unavailable(
+            "A process that checked entries was killed.",
+            "Was memory short? Verify again with one worker.",
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submit(
+    pool: ProcessPoolExecutor, get: Callable[[], _Bundle]
+) -> Callable[[], tuple[_Bundle, _Checked]]:
+    """Let a process check a bundle; return what waits for it, or raises what reading it raised."""
+    try:
+        bundle = get()
+    except DanseoError as error:
+        return functools.partial(_raise, error)
+    future = pool.submit(_check_in_process, bundle.data, bundle.tile)
+    return lambda: (bundle, future.result())
+
+
+def _raise(error: DanseoError) -> NoReturn:
+    raise error
+
+
+def _start(terms: _Terms) -> None:
+    global _worker_terms  # noqa: PLW0603 - what a pool gives its processes
+    _worker_terms = terms
+
+
+def _check_in_process(data: bytes, tile: Tile) -> _Checked:
+    found = _check_bundle(data, tile, _worker_terms)
+    found.entries = []
+    return found
+
+
+def _read(source: Source, tile: Tile) -> _Bundle:
+    return _Bundle(tile, source.tile(tile), source.tile(Tile(0, tile.index, tile.width)))
+
+
+def _fetch(source: Source, bundles: Iterable[Tile]) -> Iterator[Callable[[], _Bundle]]:
+    for tile in bundles:
+        yield functools.partial(_read, source, tile)
+
+
+def _fetch_ahead(source: Source, bundles: Iterable[Tile]) -> Iterator[Callable[[], _Bundle]]:
+    """Read bundles from a server, several at a time; what is yielded waits for its own."""
+    pool = ThreadPoolExecutor(FETCHERS)
+    waiting: deque[Future[_Bundle]] = deque()
+    try:
+        for tile in bundles:
+            waiting.append(pool.submit(_read, source, tile))
+            if len(waiting) > FETCHERS:
+                yield waiting.popleft().result
+        while waiting:
+            yield waiting.popleft().result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
