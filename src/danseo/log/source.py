@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from danseo.core.errors import Invalid, NotFound, Unavailable
 from danseo.core.merkle import HASH_SIZE
@@ -158,22 +158,26 @@ class WebSource(Source):
         super().__init__(url.rstrip("/"), blobs)
 
     def parts(self, path: str) -> Iterator[bytes]:
-        response = self._patiently(path, lambda: self._open(path))
-        with closing(response):
-            body: IO[bytes] | gzip.GzipFile = response
-            if response.headers.get("Content-Encoding", "identity") == "gzip":
-                body = gzip.GzipFile(fileobj=response)
-            try:
-                while chunk := body.read(CHUNK):
-                    yield chunk
-            except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
-                raise self._unavailable(path, error) from error
+        return self._stream(path, self._patiently(lambda: self._open(path)))
 
     def files(self) -> None:
         return None
 
     def read(self, path: str, limit: int) -> bytes:
-        return self._patiently(path, lambda: super(WebSource, self).read(path, limit))
+        return self._patiently(lambda: _gather(path, self._stream(path, self._open(path)), limit))
+
+    def _stream(self, path: str, response: Any) -> Iterator[bytes]:
+        """Yield the bytes of an answer; raise `Unavailable` if it breaks off."""
+        packed = response.headers.get("Content-Encoding", "identity") == "gzip"
+        with closing(response):
+            body = gzip.GzipFile(fileobj=response) if packed else response
+            try:
+                while chunk := body.read(CHUNK):
+                    yield chunk
+            except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
+                raise self._unavailable(path, error) from error
+            if response.length and not packed:
+                raise self._unavailable(path, f"it breaks off {response.length} bytes early")
 
     def _open(self, path: str) -> Any:
         request = urllib.request.Request(  # noqa: S310 - `open_source` takes http and https only
@@ -189,7 +193,7 @@ class WebSource(Source):
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._unavailable(path, error) from error
 
-    def _patiently(self, path: str, act: Callable[[], _T]) -> _T:
+    def _patiently(self, act: Callable[[], _T]) -> _T:
         """Do `act`, again after a moment where the network failed it."""
         for attempt in range(TRIES - 1):
             try:
@@ -198,7 +202,7 @@ class WebSource(Source):
                 time.sleep(0.2 * 2**attempt)
         return act()
 
-    def _unavailable(self, path: str, error: Exception) -> Unavailable:
+    def _unavailable(self, path: str, error: object) -> Unavailable:
         return Unavailable(
             f"{self.place}/{path} cannot be read: {error}.", "Check the address and try again."
         )
