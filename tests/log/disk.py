@@ -219,6 +219,7 @@ def _content(file: _File, rule: str, chance: random.Random) -> bytes:
     if kind == 1:
         return file.content
     # What was safe and did not change stays; of the rest a part.
-    same = len(os.path.commonprefix([file.safe, file.content]))
+    pairs = enumerate(zip(file.safe, file.content, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(len(file.safe), len(file.content)))
     cut = chance.randint(same, len(file.content))
     return file.content[:cut] if kind == 2 else file.content[:cut] + bytes(len(file.content) - cut)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import eth_keyfile
 from nacl.signing import SigningKey
 
 from danseo.core.errors import Malformed, NotFound, Unavailable, Usage
@@ -191,6 +190,8 @@ def _save(folder: Path, name: str, key: Key, password: str | None, work: int) ->
     elif not password:
         raise Usage("The password is empty.", "Choose one, or say that you want none.")
     else:
+        import eth_keyfile  # late: it takes seconds to import, and plain commands need none of it
+
         file = eth_keyfile.create_keyfile_json(
             key.secret, password.encode(), kdf="scrypt", iterations=work, salt_size=32
         )
@@ -233,6 +234,8 @@ def _open(file: dict[str, Any], name: str, password: str | None) -> Key:
 
 
 def _decrypt(file: dict[str, Any], name: str, password: str) -> bytes:
+    import eth_keyfile  # late, as above
+
     try:
         return bytes(eth_keyfile.decode_keyfile_json(file, password.encode()))
     except ValueError as error:

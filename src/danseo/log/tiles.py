@@ -125,6 +125,8 @@ class _Level:
 
     hashes: bytearray = field(default_factory=bytearray)
     tree: Tree = field(default_factory=Tree)
+    written: int = 0
+    """How wide the partial tile is that stands on the disk."""
 
 
 class TileWriter:
@@ -235,9 +237,11 @@ class TileWriter:
             tile = Tile(ENTRIES, self._size >> 8, len(self._bundle))
             self._put(tile, touched, superseded)
         for level, state in enumerate(self._levels):
-            if state.tree.size:
+            # One that did not grow is left alone: it may be the one that a crash needs.
+            if state.tree.size > state.written:
                 tile = Tile(level, self._size >> 8 * (level + 1), state.tree.size)
                 self._put(tile, touched, superseded)
+                state.written = state.tree.size
 
     def _make_folder(self, folder: Path, touched: set[Path]) -> None:
         if folder in self._folders:
@@ -263,6 +267,7 @@ class TileWriter:
                 data = read_tile(self.folder, tile)
                 state.hashes += data
                 state.tree.extend(split_hashes(data))
+                state.written = tile.width
             self._levels.append(state)
         if size % WIDTH:
             tile = Tile(ENTRIES, size >> 8, size % WIDTH)
