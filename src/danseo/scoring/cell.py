@@ -6,6 +6,7 @@ Everything the program can see or reach is listed here, and nothing else is ther
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import shutil
 import stat
@@ -179,20 +180,28 @@ def _stranger() -> int:
 
 
 def _limit(limits: Limits) -> list[str]:
-    """Return the command that sets the limits of each process before it goes on to the next."""
-    return [
-        _find("prlimit"),
-        f"--nproc={limits.processes}",
-        f"--cpu={limits.seconds * (os.cpu_count() or 1) + 1}",
-        f"--data={limits.memory_bytes}",
-        f"--as={2 * limits.memory_bytes + 2**33}",
-        f"--fsize={limits.memory_bytes}",
-        "--nofile=256",
-        "--core=0",
-        "--memlock=65536",
-        "--msgqueue=0",
-        "--",
-    ]
+    """Return the command that sets the limits of each process before it goes on to the next.
+
+    The number of processes is counted for each user; in a user namespace, from Linux 5.14 on, for
+    each user in it. A limit that stands lower already stays.
+    """
+    wanted = {
+        "nproc": (resource.RLIMIT_NPROC, limits.processes),
+        "cpu": (resource.RLIMIT_CPU, limits.seconds * (os.cpu_count() or 1) + 1),
+        "data": (resource.RLIMIT_DATA, limits.memory_bytes),
+        "as": (resource.RLIMIT_AS, 2 * limits.memory_bytes + 2**33),
+        "fsize": (resource.RLIMIT_FSIZE, limits.memory_bytes),
+        "nofile": (resource.RLIMIT_NOFILE, 256),
+        "core": (resource.RLIMIT_CORE, 0),
+        "memlock": (resource.RLIMIT_MEMLOCK, 65536),
+        "msgqueue": (resource.RLIMIT_MSGQUEUE, 0),
+    }
+    command = [_find("prlimit")]
+    for name, (number, value) in wanted.items():
+        hard = resource.getrlimit(number)[1]
+        lower = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        command.append(f"--{name}={lower}")
+    return [*command, "--"]
 
 
 def _find(name: str) -> str:

@@ -65,7 +65,9 @@ class Inside:
             signal.pidfd_send_signal(self._first, signal.SIGKILL)
         except ProcessLookupError:
             return
-        select.select([self._first], [], [])
+        dead = select.poll()
+        dead.register(self._first, select.POLLIN)
+        dead.poll()
 
     def load(self, seconds: float, ceiling: int) -> Load:
         """Return what the sandbox uses now.

@@ -126,16 +126,19 @@ def _start(
     reader, writer = os.pipe()
     told = held.enter_context(os.fdopen(reader, "rb", buffering=0))
     with open(writer, "wb"):
-        process = subprocess.Popen(
-            [command[0], "--info-fd", str(writer), *command[1:]],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={},
-            cwd="/",
-            pass_fds=[*files, writer],
-            bufsize=0,
-        )
+        try:
+            process = subprocess.Popen(
+                [command[0], "--info-fd", str(writer), *command[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={},
+                cwd="/",
+                pass_fds=[*files, writer],
+                bufsize=0,
+            )
+        except OSError as error:
+            raise _no_sandbox(str(error)) from None
     held.callback(_end, process)
     if _first_byte(process) != cell.READY:
         process.kill()

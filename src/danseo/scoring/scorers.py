@@ -115,7 +115,8 @@ def rmse(submission: bytes, truth: bytes, parameters: Mapping[str, int]) -> int:
     """
     wanted = _truth_array(truth)
     values = _alike(arrays.read(submission), wanted)
-    total = _sum_of_squares(values.astype(np.int64) - wanted.astype(np.int64))
+    difference = values.astype(np.int64, copy=False) - wanted.astype(np.int64, copy=False)
+    total = _sum_of_squares(difference.ravel())
     exact = math.isqrt(BILLION**2 * total // (wanted.size * parameters["scale"] ** 2))
     return min(exact, MAX_SCORE)
 
@@ -238,8 +239,9 @@ def _sum_of_squares(difference: Array) -> int:
     """Return the exact sum of squares of int64 values below 2^54 in magnitude."""
     widest = max(int(difference.max()), -int(difference.min()))
     if widest**2 * difference.size < 2**63:
-        return int(np.dot(difference.ravel(), difference.ravel()))
-    return sum(d * d for d in difference.ravel().tolist())
+        return int(np.dot(difference, difference))
+    parts = (difference[at : at + 2**16] for at in range(0, difference.size, 2**16))
+    return sum(d * d for part in parts for d in part.tolist())
 
 
 def read_text(data: bytes) -> str:
