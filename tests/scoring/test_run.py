@@ -133,8 +133,9 @@ def score(s, t, p): raise Unfit("It is too short.", "Write more.")
         ("def score(s, t, p): return 1 / 0", "ZeroDivisionError"),
         ("def score(s, t, p): raise ValueError('odd')", "ValueError: odd"),
         ("def score(s, t, p): raise SystemExit(0)", "SystemExit"),
-        ("import os\ndef score(s, t, p): os._exit(0)", "status 0"),
-        ("import os\ndef score(s, t, p): os.kill(os.getpid(), 11)", "status 139"),
+        ("import os\ndef score(s, t, p): os._exit(3)", "status 3"),
+        ("import os\ndef score(s, t, p): os.kill(os.getpid(), 11)", "status -11"),
+        ("import os\nos._exit(4)", "status 4"),
         ("def score(s, t, p): return 0.5", "returned 0.5"),
         ("def score(s, t, p): return True", "returned True"),
         ("def score(s, t, p): return 2**53", "returned 9007199254740992"),
@@ -154,6 +155,44 @@ def test_a_scorer_that_fails_is_not_the_submissions_fault(body, words):
     with pytest.raises(Unavailable, match=words) as caught:
         own(body, limits=limits)
     assert "Nothing is said of the submission" in caught.value.remedy
+
+
+def test_a_scorer_that_dies_on_one_submission_still_scores_the_others():
+    code = b"""
+import os
+HIGHER = True
+seen = 0
+def score(s, t, p):
+    global seen
+    seen += 1
+    if s == b"dies": os._exit(1)
+    if s == b"fails": return 1 / 0
+    return seen
+"""
+    batch = [(b"a", ""), (b"dies", ""), (b"fails", ""), (b"b", "")]
+    results = run.score_many("own-1", batch, b"", {}, code)
+    assert [type(r) for r in results] == [int, Unavailable, Unavailable, int]
+    assert results[0] == results[3] == 1, "what a scorer keeps must not reach the next submission"
+    assert "status 1" in str(results[1])
+    assert "ZeroDivisionError" in str(results[2])
+
+
+def test_a_scorer_that_hangs_on_one_submission_is_a_limit_for_all():
+    code = b"HIGHER = True\ndef score(s, t, p):\n while s == b'x': pass\n return 1"
+    with pytest.raises(Unavailable, match="limit of time"):
+        run.score_many("own-1", [(b"a", ""), (b"x", "")], b"", {}, code, Limits(seconds=1))
+
+
+def test_a_process_that_a_scorer_leaves_behind_holds_nothing_up():
+    body = """
+import os, time
+def score(s, t, p):
+    if os.fork() == 0: time.sleep(50); os._exit(0)
+    return 5
+"""
+    begun = time.monotonic()
+    assert own(body) == 5
+    assert time.monotonic() - begun < 10
 
 
 def test_a_submission_cannot_forge_a_score_by_what_the_scorer_says():

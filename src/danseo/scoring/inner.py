@@ -7,6 +7,10 @@ whatever a scorer says on its standard output can never be taken for a score.
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +33,12 @@ def main() -> None:
         _write({"fault": traceback.format_exc(limit=-3)})
         return
     truth = (_JOB / "truth").read_bytes() if job["submissions"] else b""
-    results = []
-    for i in range(job["submissions"]):
-        submission = (_JOB / "submissions" / str(i)).read_bytes()
-        results.append(_one(score, submission, truth, job["parameters"]))
+
+    def one(number: int) -> dict[str, Any]:
+        submission = (_JOB / "submissions" / str(number)).read_bytes()
+        return _one(score, submission, truth, job["parameters"])
+
+    results = [_apart(one, i, job["seconds"]) for i in range(job["submissions"])]
     _write({"higher": higher, "results": results})
 
 
@@ -50,6 +56,36 @@ def _scorer(job: dict[str, Any]) -> tuple[bool, Callable[..., Any]]:
     ):
         raise TypeError("The file must define HIGHER (True or False) and score(...).")
     return module.HIGHER, module.score
+
+
+def _apart(one: Callable[[int], dict[str, Any]], number: int, seconds: int) -> dict[str, Any]:
+    """Return what `one(number)` gives in a process of its own.
+
+    So a submission on which a scorer dies or hangs, or whose state it keeps, touches no other.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writer, json.dumps(one(number)).encode() + b"\n")
+        finally:
+            os._exit(0)
+    os.close(writer)
+    said, end = b"", time.monotonic() + seconds
+    while not said.endswith(b"\n"):
+        if not select.select([reader], [], [], max(0.0, end - time.monotonic()))[0]:
+            break
+        data = os.read(reader, 2**16)
+        if not data:
+            break
+        said += data
+    os.close(reader)
+    late = time.monotonic() >= end
+    os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if said.endswith(b"\n"):
+        return dict(json.loads(said))
+    return {"stopped": "time"} if late else {"fault": f"It ended with status {status}."}
 
 
 def _one(

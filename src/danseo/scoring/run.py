@@ -10,6 +10,7 @@ Whose fault it is when there is no score is told apart by the error: `Unfit` is 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,12 @@ LIMITS: Final = Limits(
 )
 """What scoring one submission may use."""
 
+Outcome = int | Unfit | Unavailable
+"""A score, the submission's fault, or that of a scorer which failed on it."""
+
 _BATCH: Final = 64
+_START: Final = 10
+"""Seconds more for Python to start."""
 _SUFFIXES: Final = {b"\x93NUMPY": ".npy", b"\x89PNG": ".png", b"PK\x03\x04": ".npz"}
 
 
@@ -45,7 +51,7 @@ def score(
     Raise `Unfit`, `Usage` or `Unavailable` where there is no score (see above).
     """
     (result,) = score_many(scorer, [(submission, suffix)], truth, parameters, code, limits)
-    if isinstance(result, Unfit):
+    if isinstance(result, DanseoError):
         raise result
     return result
 
@@ -57,12 +63,14 @@ def score_many(
     parameters: Mapping[str, int | str],
     code: bytes | None = None,
     limits: Limits = LIMITS,
-) -> list[int | Unfit]:
+) -> list[Outcome]:
     """Return a score or the reason for none, for each (submission, suffix), in order.
 
-    One sandbox serves up to 64 of them. The seconds of `limits` are for each submission.
+    `Unfit` stands for the submission's fault, `Unavailable` for a scorer that failed on it. What
+    concerns all, a limit among it, is raised as by `score`: another machine might do better.
+    One sandbox serves up to 64, each in a process of its own. The seconds of `limits` are for each.
     """
-    results: dict[int, int | Unfit] = {}
+    results: dict[int, Outcome] = {}
     fit: list[tuple[int, bytes | Path]] = []
     for i, (submission, suffix) in enumerate(submissions):
         try:
@@ -112,6 +120,7 @@ def _run(
 ) -> dict[str, Any]:
     """Return what the harness wrote, or raise `Unavailable` where it wrote nothing good."""
     what: dict[str, Any] = {"parameters": dict(parameters), "submissions": submissions}
+    what["seconds"] = limits.seconds
     if code is None:
         what["scorer"] = _known(scorer).name
     else:
@@ -122,20 +131,10 @@ def _run(
         [*python.argv, "-m", "danseo.scoring.inner"],
         read_only={**python.read_only, **job},
         environment=python.environment,
-        limits=Limits(
-            limits.seconds * max(1, submissions),
-            limits.memory_bytes,
-            limits.processes,
-            limits.output_bytes,
-            limits.files,
-        ),
+        limits=dataclasses.replace(limits, seconds=limits.seconds * max(1, submissions) + _START),
     )
     if result.stopped:
-        raise Unavailable(
-            f"The scorer {scorer} passed its limit of {result.stopped} and was stopped after "
-            f"{result.seconds:.1f} s.",
-            "Nothing is said of the submission. Give the scorer more, or mend it.",
-        )
+        raise _stopped(scorer, result.stopped)
     if not result.ended_well or "result.json" not in result.outputs:
         raise _broken(scorer, f"It ended with status {result.code}. {result.stderr[-2000:]}")
     return _parse(scorer, result.outputs["result.json"], submissions)
@@ -159,19 +158,28 @@ def _parse(scorer: str, data: bytes, submissions: int) -> dict[str, Any]:
     return told
 
 
-def _read(scorer: str, one: Any) -> int | Unfit:
+def _read(scorer: str, one: Any) -> Outcome:
     """Return the score or the refusal that one result tells."""
     if isinstance(one, dict) and len(one) == 1:
         ((name, value),) = one.items()
         if name == "score" and type(value) is int and abs(value) < 2**53:
             return value
         if name == "fault" and isinstance(value, str):
-            raise _broken(scorer, value)
+            return _broken(scorer, value)
+        if name == "stopped":
+            raise _stopped(scorer, "time")
         if isinstance(value, list) and len(value) == 2 and all(type(v) is str for v in value):
             if name == "unfit":
                 return Unfit(value[0], value[1])
             raise Usage(value[0], value[1])
     raise _broken(scorer, "Its result has another form than the harness writes.")
+
+
+def _stopped(scorer: str, limit: str) -> Unavailable:
+    return Unavailable(
+        f"The scorer {scorer} passed its limit of {limit} and was stopped.",
+        "Nothing is said of the submission. Give the scorer more, or mend it.",
+    )
 
 
 def _broken(scorer: str, words: str) -> Unavailable:
