@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, fbeta_score, mean_squared_error, roc_auc_score
 
 from danseo.core.errors import Unfit, Usage
-from danseo.scoring.scorers import BILLION, MAX_SCORE, SCORERS, levenshtein
+from danseo.scoring.scorers import BILLION, MAX_SCORE, SCORERS, levenshtein, truth_points
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -188,6 +188,17 @@ def test_a_long_text_is_measured_in_time():
 def test_a_bad_truth_or_parameter_is_not_the_submissions_fault(name, truth, parameters):
     with pytest.raises(Usage):
         score(name, npy(np.ones((2, 2), np.uint8)), truth, **parameters)
+
+
+def test_the_points_of_a_truth_are_those_that_count():
+    label = np.array([[1, 0, 1], [0, 0, 1]])
+    assert truth_points("fbeta-1", npz(label=label, mask=label)) == 3
+    assert truth_points("auc-1", npz(label=label)) == 6
+    assert truth_points("rmse-1", b"1\n2\n") == 2
+    assert truth_points("cer-1", "단서\n".encode()) == 2
+    for name, truth in (("fbeta-1", b""), ("rmse-1", b"x"), ("cer-1", b"\xff"), ("cer-1", b"\n")):
+        with pytest.raises(Usage):
+            truth_points(name, truth)
 
 
 def test_every_scorer_is_named_with_a_version_and_summarised_in_two_languages():

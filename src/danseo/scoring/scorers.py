@@ -135,12 +135,7 @@ def cer(submission: bytes, truth: bytes, parameters: Mapping[str, int]) -> int:
     by the tables of Unicode 3.2, which every Python carries unchanged: later tables would make
     the score depend on the version. A rate above 1 is possible.
     """
-    try:
-        wanted = read_text(truth)
-    except Unfit as error:
-        raise Usage(f"The truth: {error.message}", error.remedy) from None
-    if not wanted:
-        raise Usage("The truth holds no characters.", "Give a text.")
+    wanted = _truth_text(truth)
     return BILLION * levenshtein(read_text(submission), wanted) // len(wanted)
 
 
@@ -182,7 +177,7 @@ def truth_points(scorer: str, truth: bytes) -> int:
     if scorer.startswith(("fbeta-", "auc-")):
         return int(_label_and_mask(truth)[1].sum())
     if scorer.startswith("cer-"):
-        return len(read_text(truth))
+        return len(_truth_text(truth))
     return int(_truth_array(truth).size)
 
 
@@ -207,6 +202,16 @@ def _truth_array(truth: bytes) -> Array:
         return arrays.read(truth)
     except Unfit as error:
         raise Usage(f"The truth: {error.message}", error.remedy) from None
+
+
+def _truth_text(truth: bytes) -> str:
+    try:
+        wanted = read_text(truth)
+    except Unfit as error:
+        raise Usage(f"The truth: {error.message}", error.remedy) from None
+    if not wanted:
+        raise Usage("The truth holds no characters.", "Give a text.")
+    return wanted
 
 
 def _alike(values: Array, wanted: Array) -> Array:
