@@ -15,6 +15,7 @@ from danseo.log.blobs import Blobs
 from danseo.log.host import Host, open_log
 from danseo.log.sequencer import Sequencer
 from danseo.log.signing import Key
+from danseo.log.source import FolderSource, Source
 from danseo.settings import Settings
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}|site:[0-9a-f]{32}")
@@ -45,6 +46,12 @@ def serving(settings: Settings) -> Iterator[Desk]:
         yield Desk(log, store, settings.home / "host", settings.lang == "ko")
 
 
+def source(settings: Settings) -> Source:
+    """Return the public side of the log of `settings.home`, as any reader finds it."""
+    store = blobs(settings) if settings.blobs else None
+    return FolderSource(settings.home / "log", store)
+
+
 def keyring(settings: Settings) -> Path:
     """Return the folder of people's keys."""
     return settings.home / "keys"
@@ -58,9 +65,19 @@ def load_key(settings: Settings, name: str, ask: Callable[[str], str]) -> Key:
         raise Usage("No key was chosen to act with.", f"Say --key NAME; there are {have}.")
     password = None
     if keys.show(keyring(settings), name).encrypted:
-        file = settings.password_file
-        password = file.read_text("utf-8").splitlines()[0] if file else ask(name)
+        password = saved_password(settings) or ask(name)
     return keys.load(keyring(settings), name, password)
+
+
+def saved_password(settings: Settings) -> str | None:
+    """Return the first line of the password's file, or None where the settings name no file."""
+    path = settings.password_file
+    if path is None:
+        return None
+    try:
+        return path.read_text("utf-8").splitlines()[0]
+    except (OSError, UnicodeDecodeError, IndexError):
+        raise Usage(f"{path} holds no password.", "Its first line must be the password.") from None
 
 
 def address_of(settings: Settings, who: str) -> str:

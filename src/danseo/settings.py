@@ -63,10 +63,13 @@ class Setting:
         return self.name.removeprefix(PREFIX).lower()
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load(
+    environ: Mapping[str, str] | None = None, given: Mapping[str, str] | None = None
+) -> Settings:
     """Return the settings that `environ` gives (by default, that of this process).
 
-    An absent variable and an empty one both mean the default. Raise `Usage` for a bad value,
+    `given` goes before it: what options of the command say, under the names of variables. An
+    absent variable and an empty one both mean the default. Raise `Usage` for a bad value,
     naming the variable, the value and what is allowed.
 
     >>> load({"DANSEO_LANG": "ko"}).lang
@@ -75,7 +78,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     Traceback (most recent call last):
     danseo.core.errors.Usage: DANSEO_LANG is 'fr'. It must be en or ko.
     """
-    environ = os.environ if environ is None else environ
+    environ = {**(os.environ if environ is None else environ), **(given or {})}
     values = {setting.field: _read(setting, environ) for setting in SETTINGS}
     if values["method_cache"] is None:
         values["method_cache"] = values["home"] / "host" / "methods"

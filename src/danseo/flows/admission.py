@@ -6,13 +6,17 @@ reads no blobs and runs no scorer. `verify` asks the same of every entry.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from danseo.core.entry import Entry, blobs, parse
 from danseo.core.errors import Conflict, NotFound
 from danseo.core.kinds.score import PublishExact
 from danseo.core.state import State
-from danseo.flows.settling import Get, wrong_exact
 from danseo.log.blobs import Blobs
 from danseo.log.sequencer import Hook
+
+if TYPE_CHECKING:
+    from danseo.flows.settling import Get
 
 
 def hooks(store: Blobs) -> tuple[Hook, ...]:
@@ -32,6 +36,8 @@ def exact_scores_are_right(get: Get) -> Hook:
     def check(state: State, entry: Entry) -> None:
         if entry.kind != PublishExact.kind:
             return
+        from danseo.flows.settling import wrong_exact  # late: most commands run no scorer
+
         body = parse(entry.kind, entry.body)
         challenge = state.challenge(entry.challenge)
         if isinstance(body, PublishExact) and challenge.key:

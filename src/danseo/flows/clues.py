@@ -12,16 +12,17 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from danseo.core import canonical
-from danseo.core.challenge import SCORED_FORMS, Clue, commitment_of
+from danseo.core.challenge import SCORED_FORMS, WHOLE, Clue, commitment_of
 from danseo.core.errors import Conflict, Invalid, NotFound, Unfit, Usage
 from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
 from danseo.flows.acting import Desk
+from danseo.flows.spec import billionths
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
 from danseo.scoring.method import Method, method
@@ -103,6 +104,41 @@ class Content:
     submission: str
     files: dict[str, str]
     method: dict[str, Any] | None
+
+
+def citations(texts: Sequence[str]) -> tuple[Cite, ...]:
+    """Read citations, each "ID" or "ID:WEIGHT" with a decimal weight; all together at most 1.
+
+    Those without a weight share equally what the others leave.
+
+    >>> citations(["7:0.5", "9"])
+    (Cite(clue=7, weight=500000000), Cite(clue=9, weight=500000000))
+    """
+    given: dict[int, int | None] = {}
+    for text in texts:
+        number, colon, weight = text.partition(":")
+        if not (number.isascii() and number.isdigit()) or int(number) in given:
+            raise Usage(f"The citation {text!r} makes no sense.", "Write ID or ID:WEIGHT, once.")
+        given[int(number)] = billionths(weight) if colon else None
+    rest = WHOLE - sum(weight or 0 for weight in given.values())
+    bare = sum(weight is None for weight in given.values())
+    if rest < bare or any(weight is not None and weight <= 0 for weight in given.values()):
+        raise Usage(
+            f"The weights of {', '.join(texts)} do not fit.",
+            "Each is above 0, and together they are at most 1.",
+        )
+    return tuple(Cite(c, rest // bare if w is None else w) for c, w in given.items())
+
+
+def payees(texts: Sequence[str], resolve: Callable[[str], str]) -> tuple[Payee, ...]:
+    """Read payees, each "WHO:PARTS"; `resolve` gives the identity of a name."""
+    found = []
+    for text in texts:
+        who, colon, parts = text.rpartition(":")
+        if not (who and colon and parts.isascii() and parts.isdigit()):
+            raise Usage(f"The payee {text!r} makes no sense.", "Write WHO:PARTS, as in me:2.")
+        found.append(Payee(resolve(who), int(parts)))
+    return tuple(found)
 
 
 def commit(
@@ -203,6 +239,16 @@ def find(desk: Desk, name: str, clue_id: int) -> Clue:
 def content(desk: Desk, clue: Clue) -> Content:
     """Return what a revealed clue says of itself; raise `Unfit` where it is not well-formed."""
     return parse_content(desk.blobs.get(clue.content), clue)
+
+
+def title(desk: Desk, clue: Clue) -> str:
+    """Return a clue's title, or why there is none to read."""
+    if not clue.content:
+        return "(not revealed)"
+    try:
+        return content(desk, clue).title
+    except (NotFound, Unfit):
+        return "(cannot be read)"
 
 
 def parse_content(data: bytes, clue: Clue) -> Content:

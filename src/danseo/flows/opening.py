@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from typing import Any, Final
 
 from danseo.core import canonical, shamir
+from danseo.core.challenge import Challenge
 from danseo.core.entry import parse
-from danseo.core.errors import Invalid, NotAllowed, NotFound
+from danseo.core.errors import Invalid, Malformed, NotAllowed, NotFound
 from danseo.core.kinds.challenge import Acknowledge, Cancel, OpenChallenge
 from danseo.core.kinds.identity import RegisterSealing
 from danseo.core.ladder import safe_eta
 from danseo.core.terms import check_terms
 from danseo.flows.acting import Desk
 from danseo.flows.spec import Draft, decimal
+from danseo.log.blobs import Blobs
 from danseo.log.sealing import SealingKey, decrypt_truth, encrypt_truth, seal, unseal
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
@@ -95,6 +98,29 @@ def acknowledge(desk: Desk, key: Key, name: str) -> Appended:
 def cancel(desk: Desk, key: Key, name: str, reason: str) -> Appended:
     """Call a challenge off, with a published reason."""
     return desk.say(key, Cancel(desk.blobs.put(reason.encode())), name)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a challenge says of itself; `files` are its public data, name -> SHA-256."""
+
+    title: str
+    description: str
+    licence: str
+    files: dict[str, str]
+
+
+def about(blobs: Blobs, challenge: Challenge) -> About:
+    """Return what a challenge says of itself; raise `Invalid` where its blob is ill-formed."""
+    data = blobs.get(challenge.terms.about)
+    try:
+        told = canonical.decode(data)
+        files = {str(f["path"]): str(f["sha256"]) for f in told["data"]}
+        return About(str(told["title"]), str(told["description"]), str(told["licence"]), files)
+    except (KeyError, TypeError, AttributeError, Malformed) as error:
+        raise Invalid(
+            f"{challenge.id} is not described well: {error!r}.", "Ask its organiser."
+        ) from None
 
 
 def truth_of(desk: Desk, key: Key, name: str) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from danseo.core.challenge import Challenge, Clue
-from danseo.core.errors import NotFound, Unfit
+from danseo.core.errors import NotFound, Unavailable, Unfit
 from danseo.core.kinds.challenge import Close
 from danseo.core.kinds.jury import CloseRound
 from danseo.core.kinds.log import Tick
@@ -64,7 +64,11 @@ def exact_scores(get: Get, challenge: Challenge, wanted: list[Clue]) -> list[int
     parameters = {p.name: p.value for p in terms.parameters}
     results = run.score_many(terms.scorer, submissions, truth, parameters, code)
     for i, result in zip(places, results, strict=True):
-        scores[i] = None if isinstance(result, Unfit) else result
+        if isinstance(result, Unavailable) and not code:
+            raise result
+        # A submission on which the organiser's own scorer fails has no score, for anybody ever;
+        # it must not hold up the settlement of all others.
+        scores[i] = result if isinstance(result, int) else None
     return scores
 
 
@@ -90,6 +94,11 @@ def wrong_exact(get: Get, challenge: Challenge, stated: Sequence[ExactScore]) ->
                 f"{said.score}, and {challenge.terms.scorer} gives {found}."
             )
     return ""
+
+
+def close(desk: Desk, key: Key, name: str) -> Appended:
+    """End a settled challenge whose jury rounds are all counted."""
+    return desk.say(key, Close(), name)
 
 
 def move_on(desk: Desk, key: Key, name: str) -> list[str]:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
@@ -124,6 +124,42 @@ def decimal(billionths: int) -> str:
     sign = "-" if billionths < 0 else ""
     whole, part = divmod(abs(billionths), WHOLE)
     return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
+
+
+def billionths(text: str) -> int:
+    """Return a decimal in parts per 10^9, exactly.
+
+    >>> billionths("0.585")
+    585000000
+    """
+    try:
+        exact = Decimal(text) * WHOLE
+    except InvalidOperation:
+        raise Usage(f"{text!r} is no number.", "Write a decimal, as in 0.25.") from None
+    if not exact.is_finite() or exact != exact.to_integral_value():
+        raise Usage(f"{text!r} is too fine.", "At most nine decimal places are kept.")
+    return int(exact)
+
+
+def money(text: str) -> tuple[int, str]:
+    """Return (amount, asset) of a text such as "1_000 KRW".
+
+    >>> money("1_000 KRW")
+    (1000, 'KRW')
+    """
+    found = _MONEY.fullmatch(text.strip())
+    if found is None:
+        raise Usage(f"{text!r} is no amount.", 'Write an amount and an asset: "1000 KRW".')
+    return int(found[1].replace("_", "")), found[2]
+
+
+def moment(text: str) -> int:
+    """Return a date such as "2030-01-31T12:00:00Z" in seconds since 1970; without a zone, UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Usage(f"{text!r} is no date.", "Write it as 2030-01-31T12:00:00Z.") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
 
 
 def seconds(text: str) -> int:
@@ -268,10 +304,11 @@ class _Reader:
 
     def money(self, table: str, key: str) -> dict[str, str]:
         text = self.get(table, key, "0 KRW", str)
-        found = _MONEY.fullmatch(text)
-        if found is None:
-            raise Usage(f"{table}.{key} is {text!r}.", 'Write an amount and an asset: "1000 KRW".')
-        return {"asset": found[2], "amount": str(int(found[1].replace("_", "")))}
+        try:
+            amount, asset = money(text)
+        except Usage as error:
+            raise Usage(f"{table}.{key} is {text!r}.", error.remedy) from None
+        return {"asset": asset, "amount": str(amount)}
 
     def ratio(self, table: str, key: str) -> dict[str, int]:
         text = self.get(table, key, "1/2", str)

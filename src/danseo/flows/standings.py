@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from danseo.core import challenge as life
 from danseo.core import reward, treasury
 from danseo.core.challenge import Challenge, phase
 from danseo.core.errors import Usage
 from danseo.core.reward import Node
+from danseo.core.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,39 @@ def simulate(
 
 def _money(challenge: Challenge, share: int) -> dict[str, int]:
     return {a: r * share // reward.SHARES for a, r in sorted(challenge.received.items())}
+
+
+def curve_points(terms: Terms, count: int = 10) -> list[tuple[int, int]]:
+    """Return (score, units) along the value curve, from baseline to goal, on the step grid."""
+    curve = terms.value_curve()
+    steps = curve.progress(curve.points[-1][0]) // curve.eta
+    at = sorted({i * steps // count * curve.eta for i in range(count + 1)})
+    return [(curve.score(progress), curve.value(progress)) for progress in at]
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """The four parts of the money equation, together 10^18 shares.
+
+    `held` are the shares of clues, `granted` those that juries granted from the commons, `commons`
+    what nobody claims, `unminted` what no step or award has reached yet.
+    """
+
+    held: int
+    granted: int
+    commons: int
+    unminted: int
+
+
+def equation(challenge: Challenge) -> Equation:
+    """Return where all shares of a challenge are now."""
+    by_node = reward.shares(challenge.nodes, challenge.terms.rule())
+    granted = life.granted(challenge)
+    held = sum(by_node)
+    free = reward.commons(challenge.nodes, by_node) - granted
+    minted = sum(node.units for node in challenge.nodes)
+    unminted = reward.SHARES // reward.UNITS * (reward.UNITS - minted)
+    return Equation(held, granted, free, unminted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,11 @@ def restore(
     return key
 
 
+def is_encrypted(source: Path, name: str) -> bool:
+    """Return whether restoring `name` from this key file takes a password."""
+    return "crypto" in _read(source, name)
+
+
 def create_log_key(host: Path) -> str:
     """Make an Ed25519 key for the log in the host's folder; return its public half in hex.
 

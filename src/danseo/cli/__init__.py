@@ -1,0 +1,36 @@
+"""The command line: it reads what was typed, calls one flow, and prints what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from danseo.cli.app import app
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: that of the error, where there was one."""
+    from danseo.cli import show
+    from danseo.core.errors import DanseoError, Usage
+
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = typer.main.get_command(app).main(words, prog_name="danseo", standalone_mode=False)
+    except DanseoError as problem:
+        show.error(problem, "--json" in words)
+        return problem.status
+    except click.ClickException as problem:
+        context = getattr(problem, "ctx", None)
+        path = context.command_path if context else "danseo"
+        show.error(Usage(problem.format_message(), f"See `{path} --help`."), "--json" in words)
+        return Usage.status
+    except (click.Abort, KeyboardInterrupt):
+        return _INTERRUPTED
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,83 @@
+"""What `danseo verify` prints: what was checked, what was recomputed, what rests on a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from danseo.cli import show
+from danseo.core.errors import Usage
+from danseo.flows import auditing, reading
+from danseo.flows.auditing import Audit
+from danseo.log.source import open_source
+
+
+def read_saved(path: Path) -> bytes:
+    """Return the bytes of a checkpoint that the user saved."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Usage(f"{path} cannot be read: {error.strerror}.", "Give a saved file.") from None
+
+
+def run(place: str, saved: Sequence[bytes], *, scores: bool, workers: int) -> tuple[Audit, bytes]:
+    """Verify the log at `place`; return the result, and the checkpoint that was verified."""
+    with open_source(place) as source, show.progress("verifying") as tell:
+        _, checkpoint = reading.checkpoint(source)
+        found = auditing.audit(
+            source, saved=[*saved, checkpoint], workers=workers, scores=scores, progress=tell
+        )
+    return found, checkpoint
+
+
+def found(audit: Audit) -> dict[str, Any]:
+    """Return the result for JSON."""
+    log = audit.log
+    return {
+        "place": log.place,
+        "origin": log.origin,
+        "size": log.size,
+        "root": log.root.hex(),
+        "time": log.time,
+        "clock": log.clock,
+        "blobs": log.blobs,
+        "withheld": [
+            {"blob": w.blob, "entry": w.index, "reason": w.reason, "attested": w.attested}
+            for w in log.withheld
+        ],
+        "checks": list(audit.checks),
+        "challenges": [
+            {
+                "challenge": t.challenge,
+                "status": t.status,
+                "settled_by": t.settled_by,
+                "clues": t.clues,
+                "recomputed": t.recomputed,
+                "attested": list(t.attested),
+            }
+            for t in audit.challenges
+        ],
+    }
+
+
+def lines(audit: Audit, save: Path | None) -> list[str]:
+    """Return the result for people."""
+    log = audit.log
+    told = ["Checked:", *(f"  {check}" for check in audit.checks)]
+    for one in audit.challenges:
+        told.append(f"{one.challenge}: {one.status}, {one.clues} clues")
+        told.append(f"  recomputed  the exact scores of {one.recomputed} clues")
+        told += [f"  attested    {words}" for words in one.attested]
+    for gone in log.withheld:
+        told.append(
+            f"Withheld: blob {gone.blob} by entry {gone.index}; last attested at "
+            f"{show.instant(gone.attested)}."
+        )
+    if log.clock == "simulated":
+        told.append("Note: this log runs on a simulated clock. Its times and money are play.")
+    told.append(f"{log.origin}: {log.size} entries, {log.blobs} blobs, root {log.root.hex()}")
+    told.append(f"Verified as of {show.instant(log.time)}.")
+    if save:
+        told.append(f"Saved the checkpoint. Next time: danseo verify ... --saved {save}")
+    return told

@@ -1,0 +1,86 @@
+"""What `danseo doctor` looks at: the machine, the settings in force, and the log."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from danseo import settings as configuration
+from danseo.log.lock import Lock, holder
+from danseo.scoring import sandbox
+from danseo.settings import Settings
+
+_OPTIONAL: Final = (
+    ("numba", "fast", "shares of very large challenges take longer"),
+    ("sklearn", "demo", "the demo's learned method cannot run"),
+)
+_LITTLE: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: `state` is ok, note (optional or unusual) or missing (needed)."""
+
+    what: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+def look(settings: Settings) -> list[Finding]:
+    """Return everything that there is to say."""
+    return [*_machine(settings), *_settings(settings), _log(settings)]
+
+
+def _machine(settings: Settings) -> Iterator[Finding]:
+    good = sys.version_info >= (3, 11)
+    yield Finding(
+        "python",
+        "ok" if good else "missing",
+        platform.python_version(),
+        "" if good else "install Python 3.11 or later",
+    )
+    works, words = sandbox.probe()
+    fix = "" if works else "apt install bubblewrap"
+    yield Finding("sandbox", "ok" if works else "missing", words, fix)
+    for module, extra, loss in _OPTIONAL:
+        have = importlib.util.find_spec(module) is not None
+        yield Finding(
+            module,
+            "ok" if have else "note",
+            "installed" if have else f"absent: {loss}",
+            "" if have else f"pip install 'danseo[{extra}]'",
+        )
+    free = shutil.disk_usage(settings.home if settings.home.exists() else ".").free
+    yield Finding(
+        "disk",
+        "ok" if free > _LITTLE else "note",
+        f"{free / 2**30:.1f} GiB free",
+        "" if free > _LITTLE else "make room",
+    )
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for setting in configuration.SETTINGS:
+        value = getattr(settings, setting.field)
+        yield Finding(setting.name, "ok", str(value) if value not in ("", None) else "(unset)")
+    for line in configuration.unknown():
+        yield Finding("settings", "note", line, "unset it, or correct its name")
+
+
+def _log(settings: Settings) -> Finding:
+    host = settings.home / "host"
+    if not (host / "journal").exists():
+        return Finding("log", "note", f"none in {settings.home}", "danseo init DIR")
+    lock = Lock.take(host / "lock")
+    if lock is None:
+        served = (host / "sequencer.sock").exists()
+        how = "which serves it" if served else "which serves nobody"
+        return Finding("log", "ok", f"held by process {holder(host / 'lock')}, {how}")
+    lock.release()
+    return Finding("log", "ok", f"in {settings.home}, held by nobody")

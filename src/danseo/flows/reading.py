@@ -1,0 +1,107 @@
+"""Read what a log has published: entries with their proofs, texts, and files by their hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from danseo.core.entry import Entry
+from danseo.core.errors import Invalid, NotFound, Usage
+from danseo.core.merkle import (
+    inclusion_proof,
+    leaf_hash,
+    subtree_root,
+    verify_inclusion,
+)
+from danseo.log.blobs import Blobs
+from danseo.log.note import Checkpoint, parse_checkpoint, parse_note
+from danseo.log.source import Source
+from danseo.log.tiles import CHECKPOINT, ENTRIES, WIDTH, Tile, decode_bundle, split_hashes
+from danseo.log.wire import unwrap
+
+_MAX_TEXT: Final = 1 << 20
+_MAX_CHECKPOINT: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An entry with its author's signature, and the proof that the tree of `size` contains it."""
+
+    entry: Entry
+    signature: str
+    leaf: bytes
+    proof: tuple[bytes, ...]
+    size: int
+    root: bytes
+
+
+def checkpoint(source: Source) -> tuple[Checkpoint, bytes]:
+    """Return what the log's checkpoint states, and its bytes as they are signed."""
+    data = source.read(CHECKPOINT, _MAX_CHECKPOINT)
+    return parse_checkpoint(parse_note(data).text), data
+
+
+def entries(source: Source, first: int, last: int) -> Iterator[Entry]:
+    """Yield the entries from index `first` to before `last`."""
+    size = checkpoint(source)[0].size
+    for number in range(first // WIDTH, -(-min(last, size) // WIDTH)):
+        for i, leaf in enumerate(_bundle(source, number, size)):
+            if first <= number * WIDTH + i < last:
+                yield unwrap(leaf)[0]
+
+
+def proven(source: Source, index: int) -> Proven:
+    """Return one entry and its inclusion proof, checked against the checkpoint."""
+    head = checkpoint(source)[0]
+    if not 0 <= index < head.size:
+        raise NotFound(f"There is no entry {index}.", f"The log has {head.size}, counted from 0.")
+    leaf = _bundle(source, index // WIDTH, head.size)[index % WIDTH]
+    entry, signature, _ = unwrap(leaf)
+    tiles: dict[Tile, list[bytes]] = {}
+
+    def node(level: int, at: int) -> bytes:
+        tile_level, inside = divmod(level, 8)
+        number, offset = divmod(at << inside, WIDTH)
+        width = min(WIDTH, (head.size >> 8 * tile_level) - number * WIDTH)
+        tile = Tile(tile_level, number, width)
+        if tile not in tiles:
+            tiles[tile] = split_hashes(source.tile(tile))
+        return subtree_root(tiles[tile][offset : offset + (1 << inside)])
+
+    proof = inclusion_proof(index, head.size, node)
+    verify_inclusion(leaf_hash(leaf), index, head.size, proof, head.root)
+    return Proven(
+        entry, f"0x{signature.hex()}", leaf_hash(leaf), tuple(proof), head.size, head.root
+    )
+
+
+def text(blobs: Blobs, name: str, withheld: Mapping[str, int]) -> str:
+    """Return a text that an entry names, or say that it is withheld."""
+    if name in withheld:
+        return f"(withheld by entry {withheld[name]})"
+    return blobs.get(name, _MAX_TEXT).decode("utf-8", "replace")
+
+
+def save(blobs: Blobs, files: Mapping[str, str], out: Path) -> list[Path]:
+    """Copy blobs to files of these names in the folder `out`, each checked against its hash.
+
+    Nothing is overwritten, and no name leads out of the folder: strangers choose them.
+    """
+    targets = {}
+    for name, blob in files.items():
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise Invalid(f"A file is called {name!r}.", "Do not save it: the name is a trap.")
+        if (out / name).exists():
+            raise Usage(f"{out / name} exists.", "Choose an empty folder.")
+        targets[out / name] = blob
+    out.mkdir(parents=True, exist_ok=True)
+    for path, blob in targets.items():
+        blobs.copy_to(blob, path)
+    return list(targets)
+
+
+def _bundle(source: Source, number: int, size: int) -> list[bytes]:
+    tile = Tile(ENTRIES, number, min(WIDTH, size - number * WIDTH))
+    return decode_bundle(source.tile(tile), tile)
