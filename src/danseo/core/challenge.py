@@ -112,9 +112,10 @@ class JuryRound:
 class Challenge:
     """The folded record of one challenge.
 
-    `queue` holds all clues in order of commitment: those before `head` are over (final, lapsed or
-    retracted), those before `ready` hide nothing. `scorables` are the final ones that a scorer can
-    score; of the first `exact_next` the exact score is known. `accounts` is filled at settlement.
+    `roles` maps those who may not win to why. `queue` holds all clues in order of commitment:
+    those before `head` are over (final, lapsed or retracted), those before `ready` hide nothing.
+    `scorables` are the final ones that a scorer can score; of the first `exact_next` the exact
+    score is known. `accounts` is filled at settlement.
     """
 
     id: str
@@ -122,13 +123,14 @@ class Challenge:
     terms: Terms
     index: int
     created_at: int
+    roles: dict[str, str] = field(default_factory=dict)
     status: str = "draft"
     opened_at: int = -1
     acknowledged: dict[str, int] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
     clues: dict[int, Clue] = field(default_factory=dict)
     commitments: dict[str, int] = field(default_factory=dict)
-    submissions: dict[str, list[int]] = field(default_factory=dict)
+    submissions: dict[str, int] = field(default_factory=dict)
     queue: list[int] = field(default_factory=list)
     ready: int = 0
     head: int = 0
@@ -165,11 +167,7 @@ class Challenge:
 
     def role(self, identity: str) -> str:
         """Return the role that keeps `identity` from winning, or an empty string."""
-        if identity == self.organiser:
-            return "organiser"
-        if any(scorer.who == identity for scorer in self.terms.scorers):
-            return "scorer"
-        return "trustee" if any(t.who == identity for t in self.terms.trustees) else ""
+        return self.roles.get(identity, "")
 
 
 def phase(challenge: Challenge, now: int) -> str:
@@ -197,7 +195,7 @@ def commitment_of(challenge: str, author: str, content: str, submission: str, sa
     others reveal in the meantime. The salt (32 random bytes in hex) keeps both from being guessed.
     """
     parts = ("danseo clue v1", challenge, author, content, submission, salt)
-    return hashlib.sha256("".join(f"{len(p)}:{p}" for p in parts).encode()).hexdigest()
+    return hashlib.sha256("".join([f"{len(p)}:{p}" for p in parts]).encode()).hexdigest()
 
 
 # --- the queue: clues become final in order of commitment ---------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import string
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -101,6 +102,8 @@ class Body:
     `opening`: the frame names a challenge that does not exist yet."""
     english: ClassVar[str]
     korean: ClassVar[str]
+    named: ClassVar[tuple[str, ...]]
+    """The fields that the two templates name; `@kind` finds them."""
 
     def summary_fields(self) -> dict[str, Any]:
         """Return what the templates may name beyond the fields themselves."""
@@ -119,15 +122,28 @@ class Body:
 
         A field's value stands in it whole or cut to a stated length; line breaks cannot.
         """
-        values = {f: getattr(self, f) for f in self.__dataclass_fields__}  # type: ignore[attr-defined]
-        values.update(self.summary_fields())
+        values = self._named()
         return self.english.format_map(values), self.korean.format_map(values)
+
+    def says(self, summary: str) -> bool:
+        """Return whether `summary` is one of the two lines."""
+        values = self._named()
+        if summary == self.english.format_map(values):
+            return True
+        return summary == self.korean.format_map(values)
+
+    def _named(self) -> dict[str, Any]:
+        """Return what the templates name."""
+        values = {name: getattr(self, name) for name in self.named}
+        values.update(self.summary_fields())
+        return values
 
 
 KINDS: dict[str, type[Body]] = {}
 """Every kind of entry by its name. `danseo.core.kinds` fills it when imported."""
 
-_PARSERS: dict[type, Callable[[Any, str], Any]] = {}
+Parser = Callable[[Any], Any]
+_PARSERS: dict[type, Parser] = {}
 
 
 _B = typing.TypeVar("_B", bound=type[Body])
@@ -140,6 +156,9 @@ def kind(name: str) -> Callable[[_B], _B]:
         if name in KINDS:
             raise TypeError(f"The kind {name} is defined twice.")
         cls.kind = name
+        templates = string.Formatter().parse(cls.english + cls.korean)
+        used = {field for _, field, _, _ in templates}
+        cls.named = tuple(f.name for f in dataclasses.fields(cls) if f.name in used)  # type: ignore[arg-type]
         KINDS[name] = cls
         return cls
 
@@ -152,7 +171,10 @@ def parse(name: str, body: Any) -> Body:
     if cls is None:
         known = ", ".join(sorted(KINDS))
         raise Malformed(f"There is no kind {name!r} of entry.", f"The kinds are {known}.")
-    parsed: Body = _parser(cls)(body, name)
+    try:
+        parsed: Body = _parser(cls)(body)
+    except Malformed as refusal:
+        raise _within(name, refusal) from None
     return parsed
 
 
@@ -172,10 +194,24 @@ def blobs(body: Any) -> Iterator[str]:
         yield from _blobs_of(hint, getattr(body, name))
 
 
-def names_blobs(name: str) -> bool:
-    """Return whether a body of the kind `name` can name a blob."""
-    cls = KINDS.get(name)
-    return cls is not None and bool(_blob_fields(cls))
+def blobs_in(name: str, body: dict[str, Any]) -> list[str]:
+    """Return what `blobs(parse(name, body))` yields, for a body that is known to parse."""
+    return _blobs_in(_blob_fields(KINDS[name]), body)
+
+
+def _blobs_in(fields: list[tuple[str, Any]], body: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    for name, hint in fields:
+        member = body.get(name)
+        if member is None:
+            continue
+        if hint == Blob:
+            found.append(member)
+            continue
+        inner = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else hint
+        for one in member if inner is not hint else [member]:
+            found += [one] if inner == Blob else _blobs_in(_blob_fields(inner), one)
+    return found
 
 
 def _blobs_of(hint: Any, member: Any) -> Iterator[str]:
@@ -209,15 +245,19 @@ def _holds_blob(hint: Any) -> bool:
     return hint == Blob or (dataclasses.is_dataclass(hint) and bool(_blob_fields(hint)))
 
 
-def _parser(hint: Any) -> Callable[[Any, str], Any]:
-    """Return the parser (value, path) -> field for a type annotation; built once for each."""
+def _parser(hint: Any) -> Parser:
+    """Return the parser of a type annotation, built once for each.
+
+    It turns the plain JSON of a field into what the field holds, or raises `Malformed` with a
+    message to which `_within` adds where that was, from the inside out.
+    """
     found = _PARSERS.get(hint)
     if found is None:
         found = _PARSERS[hint] = _build(hint)
     return found
 
 
-def _build(hint: Any) -> Callable[[Any, str], Any]:
+def _build(hint: Any) -> Parser:
     origin = typing.get_origin(hint)
     if origin is Annotated:
         rule = typing.get_args(hint)[1]
@@ -231,67 +271,78 @@ def _build(hint: Any) -> Callable[[Any, str], Any]:
     raise TypeError(f"A body cannot hold {hint!r}.")
 
 
-def _string(rule: Field) -> Callable[[Any, str], Any]:
+def _within(place: str, refusal: Malformed) -> Malformed:
+    return Malformed(place + refusal.message, refusal.remedy)
+
+
+def _string(rule: Field) -> Parser:
     match, read = re.compile(rule.pattern).fullmatch, rule.read
     plain = read is str
 
-    def parse_string(value: Any, path: str) -> Any:
+    def parse_string(value: Any) -> Any:
         if type(value) is not str or match(value) is None:
-            raise Malformed(f"{path} is {_show(value)}.", f"It must be {_a(rule.name)}.")
+            raise Malformed(f" is {_show(value)}.", f"It must be {_a(rule.name)}.")
         return value if plain else read(value)
 
     return parse_string
 
 
-def _integer(rule: Range) -> Callable[[Any, str], int]:
+def _integer(rule: Range) -> Parser:
     low, high = rule.low, rule.high
 
-    def parse_integer(value: Any, path: str) -> int:
+    def parse_integer(value: Any) -> int:
         if type(value) is not int or not low <= value <= high:
-            raise Malformed(
-                f"{path} is {_show(value)}.", f"It must be an integer from {low} to {high}."
-            )
+            raise Malformed(f" is {_show(value)}.", f"It must be an integer from {low} to {high}.")
         return value
 
     return parse_integer
 
 
-def _boolean(value: Any, path: str) -> bool:
+def _boolean(value: Any) -> bool:
     if type(value) is not bool:
-        raise Malformed(f"{path} is {_show(value)}.", "It must be true or false.")
+        raise Malformed(f" is {_show(value)}.", "It must be true or false.")
     return value
 
 
-def _array(parse_one: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    def parse_array(value: Any, path: str) -> Any:
+def _array(parse_one: Parser) -> Parser:
+    def parse_array(value: Any) -> Any:
         if type(value) is not list:
-            raise Malformed(f"{path} is {_show(value)}.", "It must be an array.")
-        return tuple(parse_one(one, f"{path}[{i}]") for i, one in enumerate(value))
+            raise Malformed(f" is {_show(value)}.", "It must be an array.")
+        found = []
+        try:
+            for one in value:
+                found.append(parse_one(one))
+        except Malformed as refusal:
+            raise _within(f"[{len(found)}]", refusal) from None
+        return tuple(found)
 
     return parse_array
 
 
-def _object(cls: Any) -> Callable[[Any, str], Any]:
+def _object(cls: Any) -> Parser:
     hints = typing.get_type_hints(cls, include_extras=True)
     fields = [
-        (f.name, _parser(_required(hints[f.name])), f.default is not dataclasses.MISSING)
-        for f in dataclasses.fields(cls)
+        (f.name, _parser(_required(hints[f.name])), f.default) for f in dataclasses.fields(cls)
     ]
-    names = {name for name, _, _ in fields}
 
-    def parse_object(value: Any, path: str) -> Any:
+    def parse_object(value: Any) -> Any:
         if type(value) is not dict:
-            raise Malformed(f"{path} is {_show(value)}.", "It must be an object.")
-        got = {}
-        for name, parse_field, optional in fields:
-            if name in value:
-                got[name] = parse_field(value[name], f"{path}.{name}")
-            elif not optional:
-                raise Malformed(f"{path} lacks {name!r}.", "Every field must be there.")
-        if len(got) != len(value):
-            extra = sorted(set(value) - names)
-            raise Malformed(f"{path} has unknown fields {extra}.", "Leave them out.")
-        return cls(**got)
+            raise Malformed(f" is {_show(value)}.", "It must be an object.")
+        found, absent = [], 0
+        for name, parse_field, default in fields:
+            try:
+                found.append(parse_field(value[name]))
+            except KeyError:
+                if default is dataclasses.MISSING:
+                    raise Malformed(f" lacks {name!r}.", "Every field must be there.") from None
+                found.append(default)
+                absent += 1
+            except Malformed as refusal:
+                raise _within(f".{name}", refusal) from None
+        if len(found) - absent != len(value):
+            extra = sorted(set(value) - {name for name, _, _ in fields})
+            raise Malformed(f" has unknown fields {extra}.", "Leave them out.")
+        return cls(*found)
 
     return parse_object
 

@@ -152,10 +152,10 @@ def apply(state: State, entry: Entry) -> None:
 
 def _check_frame(state: State, entry: Entry, body: Body) -> None:
     """Check all that does not depend on what time brings."""
-    english, korean = body.summaries()
-    if entry.summary not in (english, korean):
+    if not body.says(entry.summary):
         raise Malformed(
-            f"The summary {entry.summary!r} does not say what the body does.", f"Sign {english!r}."
+            f"The summary {entry.summary!r} does not say what the body does.",
+            f"Sign {body.summaries()[0]!r}.",
         )
     if entry.index != state.size:
         raise OutOfOrder(

@@ -51,12 +51,14 @@ class OpenChallenge(Body):
                 )
 
     def apply(self, state: State, entry: Entry) -> None:
+        organiser = state.identity(entry.author)
         state.challenges[entry.challenge] = Challenge(
             id=entry.challenge,
-            organiser=state.identity(entry.author),
+            organiser=organiser,
             terms=self.terms,
             index=entry.index,
             created_at=entry.time,
+            roles={organiser: "organiser", **self.terms.roles()},
             rounds=[JuryRound() for _ in self.terms.rounds],
         )
 

@@ -210,12 +210,14 @@ class Reveal(Body):
 
 
 def _mark_copies(challenge: Challenge, clue: Clue) -> None:
-    """Mark every clue with this submission but the first committed one as its copy."""
-    same = challenge.submissions.setdefault(clue.submission, [])
-    same.append(clue.id)
-    first = min(same)
-    for clue_id in same:
-        challenge.clues[clue_id].duplicate_of = -1 if clue_id == first else first
+    """Mark a clue as a copy of an earlier committed one with the same submission, or the other
+    way round: all but the first of them are copies."""
+    first = challenge.submissions.setdefault(clue.submission, clue.id)
+    if first < clue.id:
+        clue.duplicate_of = first
+    elif clue.id < first:
+        challenge.clues[first].duplicate_of = clue.id
+        challenge.submissions[clue.submission] = clue.id
 
 
 @kind("clue.retract")
