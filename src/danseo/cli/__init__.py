@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from danseo.cli.app import app
@@ -26,11 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DanseoError as problem:
         show.error(problem, "--json" in words)
         return problem.status
-    except click.ClickException as problem:
+    except typer.TyperException as problem:
+        if not problem.format_message():  # nothing was asked for: the help was shown instead
+            return Usage.status
         context = getattr(problem, "ctx", None)
         path = context.command_path if context else "danseo"
         show.error(Usage(problem.format_message(), f"See `{path} --help`."), "--json" in words)
         return Usage.status
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _INTERRUPTED
     return status if isinstance(status, int) else 0
