@@ -273,6 +273,23 @@ except OSError: pass
     assert not list(tmp_path.glob("escape"))
 
 
+def test_outputs_that_it_closes_to_its_reader_hide_no_others(user):
+    program = """
+import os
+for name, mode in (("no-way-in", 0), ("only-names", 0o444), ("no-names", 0o111)):
+    os.mkdir(name); open(name + "/x", "w").close(); os.chmod(name, mode)
+open("closed", "w").close(); os.chmod("closed", 0)
+open("zeta", "w").write("open")
+"""
+    result = attack(user, program)
+    assert result.ended_well, result.stderr
+    assert result.outputs["zeta"] == b"open"
+    assert len(result.outputs) + len(result.refused) == 5
+    if user == "ordinary":
+        unreadable = {"no-way-in", "only-names/x", "no-names", "closed"}
+        assert result.refused == dict.fromkeys(unreadable, "it cannot be read")
+
+
 def test_a_folder_swapped_for_a_link_while_it_is_read_changes_nothing(user, marker):
     program = """
 import os

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_UNREADABLE: Final = "it cannot be read"
 _MAX_DEPTH: Final = 8
 _FREE: Final = 32
 """Open files of a process that are not counted as memory."""
@@ -99,19 +101,13 @@ class Inside:
         """
         found = Outputs()
         left = size
-        for seen, (path, directory, name) in enumerate(self._walk(self._out, "", 0, found)):
-            if seen >= count:
-                return None
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode):
-                found.refused[path] = "it is not a regular file"
-                continue
+        for seen, (path, directory, status) in enumerate(self._walk(self._out, "", 0, found)):
             left -= status.st_size
-            if left < 0:
+            if seen >= count or left < 0:
                 return None
-            data = _read(name, directory)
+            data = _read(path.rpartition("/")[2], directory)
             if data is None:
-                found.refused[path] = "it cannot be read"
+                found.refused[path] = _UNREADABLE
             else:
                 found.files[path] = data
         return found
@@ -127,7 +123,7 @@ class Inside:
 
     def _open(self, pid: int, name: str) -> int:
         path = f"/proc/{pid}/root/{name}"
-        return self._hold(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
+        return self._hold(os.open(path, _FOLDER))
 
     def _resident(self, process: str) -> int:
         try:
@@ -166,29 +162,28 @@ class Inside:
 
     def _walk(
         self, directory: int, prefix: str, depth: int, found: Outputs
-    ) -> Iterator[tuple[str, int, str]]:
-        """Yield (path, directory handle, name) of all that is not a directory, in order."""
+    ) -> Iterator[tuple[str, int, os.stat_result]]:
+        """Yield (path, directory handle, status) of each regular file, in order."""
         for name in sorted(os.listdir(directory)):
             path = f"{prefix}{name}"
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if not path.isprintable():
-                found.refused[ascii(path)] = "its name is not plain text"
-            elif not stat.S_ISDIR(status.st_mode):
-                yield path, directory, name
-            elif depth == _MAX_DEPTH:
-                found.refused[path] = f"it is nested deeper than {_MAX_DEPTH}"
-            else:
-                try:
-                    inner = os.open(
-                        name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory
-                    )
-                except PermissionError:
-                    found.refused[path] = "it cannot be read"
-                    continue
-                try:
-                    yield from self._walk(inner, f"{path}/", depth + 1, found)
-                finally:
-                    os.close(inner)
+            try:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                if not path.isprintable():
+                    found.refused[ascii(path)] = "its name is not plain text"
+                elif stat.S_ISREG(status.st_mode):
+                    yield path, directory, status
+                elif not stat.S_ISDIR(status.st_mode):
+                    found.refused[path] = "it is not a regular file"
+                elif depth == _MAX_DEPTH:
+                    found.refused[path] = f"it is nested deeper than {_MAX_DEPTH}"
+                else:
+                    inner = os.open(name, _FOLDER, dir_fd=directory)
+                    try:
+                        yield from self._walk(inner, f"{path}/", depth + 1, found)
+                    finally:
+                        os.close(inner)
+            except PermissionError:
+                found.refused[path] = _UNREADABLE
 
 
 def _used(handle: int) -> tuple[int, int]:

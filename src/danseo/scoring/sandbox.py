@@ -147,7 +147,7 @@ def _start(
         inside = Inside(json.loads(told.read(4096))["child-pid"])
     except (OSError, ValueError) as error:
         raise Unavailable(
-            f"The sandbox cannot be watched: {error}.", "See that /proc is mounted."
+            f"The sandbox cannot be watched: {error}.", "It needs Linux 5.3 and a readable /proc."
         ) from None
     held.callback(inside.close)
     held.callback(inside.kill)
