@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -378,6 +382,52 @@ class AnyLog(RuleBasedStateMachine):
 
 AnyLog.TestCase.settings = settings(max_examples=40, stateful_step_count=50)
 TestAnyLog = AnyLog.TestCase
+
+
+def lines_of(run: Callable[[], object]) -> int:
+    """Return how many lines of Python `run` executes, each round of a loop counted."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_the_work_for_an_entry_does_not_grow_with_the_log() -> None:
+    """A log of 200,000 entries must fold in seconds: counted in lines, which no load disturbs."""
+    ledger = Ledger()
+    ledger.open_challenge()
+
+    def publish(i: int) -> None:
+        clue = ledger.commit(f"contributor-{i % 7}")
+        ledger.reveal(f"contributor-{i % 7}", clue, submission="")
+        copy = ledger.publish("cheat-1", submission="the same file", cites=[(clue, 1)])
+        ledger.score("ink", clue, "none")
+        ledger.score("ink", copy, BASELINE + (i + 1) * ETA if i < 20 else "unfit")
+        ledger.fund("donor-1", 1)
+        ledger.wait(1)
+
+    counts = [lines_of(lambda i=i: publish(i)) for i in range(150)]  # type: ignore[misc]
+    early, late = counts[25:50], counts[125:]
+    assert sum(late) < 1.1 * sum(early)
+
+    ledger.release()
+    todo = ledger.challenge().scorables
+
+    def exact(begin: int) -> None:
+        ledger.append(ledger.exact(dict.fromkeys(todo[begin : begin + 20], BASELINE)))
+
+    first, *_, last = [lines_of(lambda b=b: exact(b)) for b in range(0, 280, 20)]  # type: ignore[misc]
+    assert last < 1.1 * first
 
 
 def test_a_state_is_plain_data() -> None:

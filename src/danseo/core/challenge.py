@@ -258,7 +258,6 @@ def units_of_step(challenge: Challenge, score: int) -> int:
 def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
     """Two scorers have spoken; where they differ, the lower counts."""
     verdicts = list(clue.verdicts.values())
-    curve = challenge.terms.value_curve()
     clue.reproduced = _reproduced(clue)
     if any(v.verdict == "unfit" for v in verdicts):
         _make_final(challenge, clue, "unfit", now)
@@ -266,13 +265,10 @@ def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
     if any(v.verdict == "none" for v in verdicts):
         _make_final(challenge, clue, "none", now)
         return
+    curve = challenge.terms.value_curve()
     lowest = min(verdicts, key=lambda v: curve.progress(v.score))
-    progress = curve.progress(lowest.score)
-    if progress <= challenge.frontier:
-        _make_final(challenge, clue, "none", now)
-        return
     units = units_of_step(challenge, lowest.score)
-    challenge.frontier = progress
+    challenge.frontier = curve.progress(lowest.score)
     clue.score = lowest.score
     _make_final(challenge, clue, "step", now, units)
 
