@@ -12,7 +12,6 @@ from danseo import settings
 from danseo.core.errors import Usage
 from tests.repo.tree import sources
 
-
 EXPORTS = {"demo.py"}
 """The demo plays a user: it exports DANSEO_HOME for the commands that it types, and restores it."""
 
