@@ -296,7 +296,7 @@ def list_challenges(home: Home = None, as_json: Json = False) -> None:
 
     with here(home) as at:
         now = at.desk.now
-        found = [
+        found: list[dict[str, Any]] = [
             {
                 "challenge": c.id,
                 "phase": phase(c, now),

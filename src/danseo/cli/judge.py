@@ -53,17 +53,18 @@ def score(
             for one in keys:
                 try:
                     verdict = judging.score_next(at.desk, one, name, at.settings.method_cache, tell)
-                    found.append((at.who(at.desk.state.identity(one.address)), verdict))
+                    found.append((at.desk.state.identity(one.address), verdict))
                 except WrongPhase as nothing:
                     end = nothing
             if not every or len(found) == before:
                 break
+        names = {who: at.who(who) for who, _ in found}
     if not found and not every and end:
         raise end
     show.result(
         as_json,
         [_verdict(who, verdict) for who, verdict in found],
-        *(f"{who}: clue {v.clue} is {v.verdict}. {v.reason}" for who, v in found),
+        *(f"{names[who]}: clue {v.clue} is {v.verdict}. {v.reason}" for who, v in found),
         *([] if found else [f"Nothing waits. {end.message if end else ''}"]),
     )
 
@@ -102,7 +103,7 @@ def release(
         challenge = at.desk.challenge(name)
         waiting = [t.who for t in challenge.terms.trustees if t.who not in challenge.released]
         keys = at.everyone(waiting, "trustee who has not released") if everyone else [at.key()]
-        found = []
+        found: list[dict[str, Any]] = []
         for one in keys:
             if everyone and at.desk.challenge(name).key:
                 break
@@ -145,7 +146,7 @@ def show_jury(
         titles = {c: clues.title(at.desk, clue) for c, clue in told}
         voted = [at.who(who) for who in one.ballots]
         rows = [(c, titles[c], at.who(clue.author), clue.form) for c, clue in told]
-    found = {
+    found: dict[str, Any] = {
         "round": at_round,
         "opens": terms.opens,
         "closes": terms.closes,

@@ -50,8 +50,8 @@ def standings(name: Name, home: Home = None, as_json: Json = False) -> None:
         for r in rows
     ]
     columns = ("Clue>", "By", "Form", "Cites", "Verdict", "Score>")
-    columns += ("Own step>", "From later>", "To earlier>", "Jury>", "Share>")
-    show.result(as_json, found, show.table(name, columns, shown))
+    sums = ("Own step>", "From later>", "To earlier>", "Jury>", "Share>")
+    show.result(as_json, found, show.table(name, (*columns, *sums), shown))
 
 
 def shares(name: Name, home: Home = None, as_json: Json = False) -> None:

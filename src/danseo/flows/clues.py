@@ -19,6 +19,7 @@ from typing import Any
 
 from danseo.core import canonical
 from danseo.core.challenge import SCORED_FORMS, WHOLE, Clue, commitment_of
+from danseo.core.entry import parse, to_body
 from danseo.core.errors import Conflict, Invalid, NotFound, Unfit, Usage
 from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
 from danseo.flows.acting import Desk
@@ -151,6 +152,7 @@ def commit(
 ) -> Published:
     """Commit to a clue. Its files, salt and citations are saved as a draft first."""
     _check_fit(desk, name, making)
+    _check_reveal(desk, name, making, cites, payees)
     described = making.manifest()
     submission = next(
         f["sha256"] for f in described["files"] if f["path"] == described["submission"]
@@ -189,24 +191,22 @@ def reveal(desk: Desk, key: Key, name: str, clue_id: int) -> Appended:
         ) from None
     manifest = (folder / MANIFEST).read_bytes()
     described = json.loads(manifest)
-    for file in described["files"]:
-        stored = desk.blobs.put_file(folder / file["path"])
-        if stored != file["sha256"]:
-            raise Invalid(
-                f"{folder / file['path']} changed since it was committed.", "Bring it back."
-            )
     by_name = {file["path"]: file["sha256"] for file in described["files"]}
-    body = Reveal(
-        clue=clue_id,
-        salt=draft["salt"],
-        content=desk.blobs.put(manifest),
-        submission=by_name[described["submission"]],
-        form=draft["form"],
-        licence=draft["licence"],
-        cites=tuple(Cite(c, w) for c, w in draft["cites"]),
-        payees=tuple(Payee(to, parts) for to, parts in draft["payees"]),
-    )
-    return desk.say(key, body, name)
+    with desk.storing() as store:
+        for path, digest in by_name.items():
+            if store.put_file(folder / path) != digest:
+                raise Invalid(f"{folder / path} changed since it was committed.", "Bring it back.")
+        body = Reveal(
+            clue=clue_id,
+            salt=draft["salt"],
+            content=store.put(manifest),
+            submission=by_name[described["submission"]],
+            form=draft["form"],
+            licence=draft["licence"],
+            cites=tuple(Cite(c, w) for c, w in draft["cites"]),
+            payees=tuple(Payee(to, parts) for to, parts in draft["payees"]),
+        )
+        return desk.say(key, body, name)
 
 
 def publish(
@@ -304,6 +304,26 @@ def _check_fit(desk: Desk, name: str, making: Making) -> None:
             f"The submission is {making.main.name}.",
             f"{scorer.name} takes {', '.join(scorer.suffixes)}.",
         )
+
+
+def _check_reveal(
+    desk: Desk, name: str, making: Making, cites: Sequence[Cite], payees: Sequence[Payee]
+) -> None:
+    """Refuse before the commitment, with its bond, what no reveal could publish."""
+    body = Reveal(
+        clue=desk.state.size,
+        salt="0" * 64,
+        content="0" * 64,
+        submission="0" * 64,
+        form=making.form,
+        licence=making.licence,
+        cites=tuple(cites),
+        payees=tuple(payees),
+    )
+    parse(Reveal.kind, to_body(body))
+    challenge = desk.challenge(name)
+    body.check_cites(challenge)
+    body.check_payees(desk.state, challenge)
 
 
 def _drafts(desk: Desk, name: str) -> Path:

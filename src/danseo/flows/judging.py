@@ -64,8 +64,12 @@ def score_next(desk: Desk, key: Key, name: str, cache: Path, tell: Tell) -> Verd
     if exact is not None and clue.form == "method":
         tell(f"rerunning the method of clue {clue.id}")
         reproduced, reason = _reruns(desk, challenge, clue, exact, truth, cache)
-    body, words = _verdict(desk, key, challenge, clue, exact, reason, reproduced, truth)
-    return Verdict(clue.id, body.verdict, body.score, words, desk.say(key, body, name))
+    verdict, score, words = _verdict(desk, key, challenge, clue, exact, reason, reproduced, truth)
+    reproduced = reproduced and verdict != "unfit"
+    with desk.storing() as store:
+        blob = store.put(words.encode())
+        entry = desk.say(key, PublishScore(clue.id, verdict, reproduced, blob, score), name)
+    return Verdict(clue.id, verdict, score, words, entry)
 
 
 def reproduce(desk: Desk, name: str, clue_id: int, cache: Path) -> Reproduced:
@@ -126,29 +130,23 @@ def _verdict(
     reason: str,
     reproduced: bool,
     truth: bytes,
-) -> tuple[PublishScore, str]:
-    """Return the verdict to publish and its reason in words."""
+) -> tuple[str, int | None, str]:
+    """Return the verdict to publish, the score of a step, and the reason in words."""
     terms, curve = challenge.terms, challenge.terms.value_curve()
     if exact is None:
-        return _say(desk, clue, "unfit", None, False, reason)
+        return "unfit", None, reason
     step = climb(curve, _best(desk, key, challenge, truth), curve.progress(exact))
     if step is None or step.after <= challenge.frontier:
         words = f"No step: it does not beat the best so far by {decimal(terms.eta)}."
-        return _say(desk, clue, "none", None, reproduced, f"{words} {reason}".strip())
+        return "none", None, f"{words} {reason}".strip()
     score = curve.score(step.after)
     units = max(step.units, units_of_step(challenge, score))
     if units > terms.method_above and not reproduced:
-        words = f"A step of {units} units must be a method that reproduces. {reason}"
-        return _say(desk, clue, "unfit", None, False, words.strip())
-    words = f"A step to {decimal(score)}, worth {units} units. {reason}"
-    return _say(desk, clue, "step", score, reproduced, words.strip())
-
-
-def _say(
-    desk: Desk, clue: Clue, verdict: str, score: int | None, reproduced: bool, words: str
-) -> tuple[PublishScore, str]:
-    reason = desk.blobs.put(words.encode())
-    return PublishScore(clue.id, verdict, reproduced, reason, score), words
+        worth = decimal(units * 100)
+        words = f"A step of {worth} % of the reward must be a method that reproduces. {reason}"
+        return "unfit", None, words.strip()
+    words = f"A step to {decimal(score)}, worth {decimal(units * 100)} % of the reward. {reason}"
+    return "step", score, words.strip()
 
 
 def _best(desk: Desk, key: Key, challenge: Challenge, truth: bytes) -> int:

@@ -61,8 +61,9 @@ def vote(
 ) -> Appended:
     """Cast a ballot. `clues` adds to those compared: a clue that stands alone needs no pair."""
     named = list(dict.fromkeys([*clues, *(c for p in pairs for c in (p.better, p.worse))]))
-    blob = desk.blobs.put(reason.encode()) if reason else None
-    return desk.say(key, CastBallot(number, tuple(named), tuple(pairs), blob), name)
+    with desk.storing() as store:
+        blob = store.put(reason.encode()) if reason else None
+        return desk.say(key, CastBallot(number, tuple(named), tuple(pairs), blob), name)
 
 
 def count(desk: Desk, key: Key, name: str, number: int) -> Appended:

@@ -29,7 +29,8 @@ def withhold(desk: Desk, key: Key, blob: str, reason: str) -> Appended:
     _check_operator(desk, key)
     if not desk.blobs.has(blob):
         raise NotFound(f"The blob {blob} is not stored here.", "`danseo clue show` lists a clue's.")
-    entry = desk.say(key, Withhold(blob, desk.blobs.put(reason.encode())))
+    with desk.storing() as store:
+        entry = desk.say(key, Withhold(blob, store.put(reason.encode())))
     desk.blobs.delete(blob)
     return entry
 

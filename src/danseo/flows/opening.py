@@ -15,7 +15,7 @@ from danseo.core.kinds.challenge import Acknowledge, Cancel, OpenChallenge
 from danseo.core.kinds.identity import RegisterSealing
 from danseo.core.ladder import safe_eta
 from danseo.core.terms import check_terms
-from danseo.flows.acting import Desk
+from danseo.flows.acting import Desk, Store
 from danseo.flows.spec import Draft, decimal
 from danseo.log.blobs import Blobs
 from danseo.log.sealing import SealingKey, decrypt_truth, encrypt_truth, seal, unseal
@@ -56,13 +56,20 @@ def check(draft: Draft, organiser: str, now: int) -> list[str]:
 def open_challenge(desk: Desk, key: Key, draft: Draft) -> Appended:
     """Encrypt and seal the truth, store the blobs, and publish the terms."""
     check(draft, desk.state.identity(key.address), desk.state.now)
+    with desk.storing() as store:
+        opening = parse(OpenChallenge.kind, {"terms": _terms(desk, draft, store)})
+        return desk.say(key, opening, draft.name)
+
+
+def _terms(desk: Desk, draft: Draft, store: Store) -> dict[str, Any]:
+    """Return the terms with everything filled in that only now is known."""
     sealed = encrypt_truth(draft.truth.read_bytes())
     body = dict(draft.body)
-    body["about"] = desk.blobs.put(canonical.encode(_about(desk, draft)))
+    body["about"] = store.put(canonical.encode(_about(store, draft)))
     if draft.code:
-        body["code"] = desk.blobs.put_file(draft.code)
+        body["code"] = store.put_file(draft.code)
     body["truth"] = {
-        "cipher": desk.blobs.put(sealed.ciphertext),
+        "cipher": store.put(sealed.ciphertext),
         "plain": sealed.plain_hash,
         "key": _sha256(sealed.key),
     }
@@ -72,8 +79,7 @@ def open_challenge(desk: Desk, key: Key, draft: Draft) -> Appended:
     ]
     trustees = [t["who"] for t in body["trustees"]]
     body["trustees"] = _deal(desk, trustees, body["threshold"], sealed.key)
-    opening = parse(OpenChallenge.kind, {"terms": body})
-    return desk.say(key, opening, draft.name)
+    return body
 
 
 def register_sealing(desk: Desk, key: Key) -> Appended | None:
@@ -97,7 +103,8 @@ def acknowledge(desk: Desk, key: Key, name: str) -> Appended:
 
 def cancel(desk: Desk, key: Key, name: str, reason: str) -> Appended:
     """Call a challenge off, with a published reason."""
-    return desk.say(key, Cancel(desk.blobs.put(reason.encode())), name)
+    with desk.storing() as store:
+        return desk.say(key, Cancel(store.put(reason.encode())), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +180,10 @@ def _sealing_key(desk: Desk, who: str) -> str:
     return person.sealing
 
 
-def _about(desk: Desk, draft: Draft) -> dict[str, Any]:
+def _about(store: Store, draft: Draft) -> dict[str, Any]:
     about = dict(draft.about)
     about["data"] = [
-        {"path": path.name, "sha256": desk.blobs.put_file(path), "size": path.stat().st_size}
+        {"path": path.name, "sha256": store.put_file(path), "size": path.stat().st_size}
         for path in draft.data
     ]
     return about

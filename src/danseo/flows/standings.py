@@ -197,7 +197,11 @@ def next_steps(challenge: Challenge, now: int) -> list[Next]:
         steps.append(Next("anyone", "recompute exact scores and settle", f"tick {name}"))
     if where in ("open", "revealing", "scoring", "truth", "recomputing", "settled"):
         steps += _jury_steps(challenge, now)
-    if where in ("open", "settled", "closed") and any(challenge.received.values()):
+    if any(
+        owed.payable
+        for asset in challenge.received
+        for owed in treasury.owed(challenge, asset).values()
+    ):
         steps.append(Next("the organiser", "pay what is payable", f"challenge pay {name}"))
     return steps
 

@@ -159,10 +159,11 @@ class Reveal(Body):
                 f"What is revealed does not match the commitment of clue {clue.id}.",
                 "Reveal exactly the content, submission and salt that were committed.",
             )
-        self._check_cites(challenge)
-        self._check_payees(state, challenge)
+        self.check_cites(challenge)
+        self.check_payees(state, challenge)
 
-    def _check_cites(self, challenge: Challenge) -> None:
+    def check_cites(self, challenge: Challenge) -> None:
+        """Raise unless every citation is of a published, earlier clue, and the weights fit."""
         seen: set[int] = set()
         for cite in self.cites:
             if cite.clue >= self.clue:
@@ -184,7 +185,8 @@ class Reveal(Body):
                 f"The citations weigh {whole} together.", f"At most {WHOLE} is the whole."
             )
 
-    def _check_payees(self, state: State, challenge: Challenge) -> None:
+    def check_payees(self, state: State, challenge: Challenge) -> None:
+        """Raise unless every payee is named once and may win."""
         if len(self.payees) > MAX_PAYEES:
             raise Malformed(
                 f"{len(self.payees)} payees are named.", f"At most {MAX_PAYEES} can be."
