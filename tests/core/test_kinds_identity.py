@@ -181,6 +181,16 @@ def test_money_goes_where_its_owner_says(ledger: Ledger) -> None:
     assert ledger.state.payout_address(address("a")) == address("wallet")
 
 
+def test_a_payee_who_later_takes_over_an_identity_is_paid_with_it(ledger: Ledger) -> None:
+    ledger.open_challenge(deadline=LATE)
+    clue = ledger.publish("contributor-1", payees=[("b", 1)])
+    ledger.score("ink", clue, 520_000_000)
+    rotate(ledger, "a", "b", "a")
+    rotate(ledger, "b", "c", "a")
+    assert ledger.owed("b").payable > 0
+    assert ledger.state.payout_address(address("b")) == address("c")
+
+
 def test_a_person_without_a_wallet_waits_for_a_key(ledger: Ledger) -> None:
     assert ledger.state.payout_address(PERSON) == ""
     ledger.say(PERSON, "key.offer", address=address("wallet"))

@@ -80,7 +80,7 @@ class State:
         Unless its owner said otherwise, that is the key that signs for it now: one rotated away may
         be lost or stolen.
         """
-        person = self.people.get(account)
+        person = self.people.get(self.identity(account))
         if person and person.payout:
             return person.payout
         if not account.startswith("site:"):
