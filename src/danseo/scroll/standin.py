@@ -63,8 +63,8 @@ class _Scene:
     stains: int
 
 
-_TRAIN: Final = _Scene(base=158, light=12, contrast=50, stains=44)
-_TEST: Final = _Scene(base=150, light=17, contrast=46, stains=44)
+_TRAIN: Final = _Scene(base=158, light=12, contrast=50, stains=28)
+_TEST: Final = _Scene(base=150, light=17, contrast=46, stains=28)
 
 
 def pair(seed: int = SEED, width: int = WIDTH) -> tuple[Fragment, Fragment]:
@@ -148,7 +148,7 @@ def _cracks(dice: _Dice, height: int, width: int) -> Grid:
             step = (8 + dice.one(9), dice.one(7) - 3)
             pen.line((x, y, x + step[0], y + step[1]), fill=255, width=2)
             x, y = x + step[0], y + step[1]
-    return (np.asarray(sheet) > 0).astype(np.int64) * 48 * _ONE
+    return (np.asarray(sheet) > 0).astype(np.int64) * 30 * _ONE
 
 
 def _outline(dice: _Dice, height: int, width: int) -> Mask:

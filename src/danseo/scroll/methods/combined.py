@@ -1,8 +1,9 @@
-"""Ink is where several ways to see it agree: the mean rank of four smoothed scores.
+"""Ink is where several ways to see it agree: the mean rank of smoothed scores.
 
-Plain darkness, local darkness (`local.py`), boosted trees (`learned.py`) and a linear model on
-the same features err in different places. Each score is smoothed within a stroke and turned into
-its rank among the fragment's pixels, so that no unit and no fragment's light counts.
+Local darkness (`local.py`), boosted trees (`learned.py`) and a linear model on the same features
+err in different places. Each score is smoothed within a stroke and turned into its rank among the
+fragment's pixels, so that no unit and no fragment's light counts. How much to smooth, and
+whether local darkness joins in, is chosen with the threshold, on the training fragment.
 """
 
 from pathlib import Path
@@ -12,12 +13,15 @@ import numpy as np
 from scipy import ndimage
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Array = Any
 
 AROUND = 141
-GRAIN = 3.0
+GRAINS = (1.0, 2.0, 3.0, 4.0)
+"""Pixels: the sigmas of smoothing to choose from."""
+VIEWS = ((0, 1, 2), (1, 2))
+"""Which scores to average, to choose from: 0 local darkness, 1 trees, 2 linear."""
 BAND = 80
 FOLDS = 3
 EVERY = 7
@@ -30,16 +34,20 @@ def main(data: Path, out: Path) -> None:
     test, test_mask = np.load(data / "test_ct.npy"), np.load(data / "test_mask.npy") > 0
     with threadpool_limits(1):  # one thread, so that sums are taken in one order
         scores, test_scores = score(ct, mask, truth, test, test_mask)
-    threshold = choose(agreement(scores, mask), truth)
+    ways = []
+    for grain in GRAINS:
+        ranked = ranks(scores, mask, grain)
+        ways += [(*choose(mean(ranked, views), truth), grain, views) for views in VIEWS]
+    _, threshold, grain, views = max(ways)
     ink = np.zeros(test.shape, dtype=np.uint8)
-    ink[test_mask] = agreement(test_scores, test_mask) >= threshold
+    ink[test_mask] = mean(ranks(test_scores, test_mask, grain), views) >= threshold
     np.save(out / "prediction.npy", ink)
 
 
 def score(
     ct: Array, mask: Array, truth: Array, test: Array, test_mask: Array
 ) -> tuple[list[Array], list[Array]]:
-    """Return four scores for each pixel of the training and of the test fragment."""
+    """Return three scores for each pixel of the training and of the test fragment."""
     table, unseen = features(ct, mask), features(test, test_mask)
     rows = np.nonzero(mask)[0]
     trees = HistGradientBoostingClassifier(
@@ -55,16 +63,17 @@ def score(
     line = LogisticRegression(C=0.01, max_iter=200)
     learned = [learn(model, table, truth, rows, unseen) for model in (trees, line)]
     return (
-        [-ct[mask].astype(float), -local(ct, mask), *(pair[0] for pair in learned)],
-        [-test[test_mask].astype(float), -local(test, test_mask), *(pair[1] for pair in learned)],
+        [local(ct, mask), *(pair[0] for pair in learned)],
+        [local(test, test_mask), *(pair[1] for pair in learned)],
     )
 
 
 def local(ct: Array, mask: Array) -> Array:
-    """Return by how much each papyrus pixel is brighter than the papyrus around it."""
+    """Return by how much each papyrus pixel is darker than the papyrus around it."""
     weight = mask.astype(float)
     around = ndimage.uniform_filter(ct * weight, AROUND)
-    return (ct - around / np.maximum(ndimage.uniform_filter(weight, AROUND), 1e-9))[mask]
+    darker: Array = (around / np.maximum(ndimage.uniform_filter(weight, AROUND), 1e-9) - ct)[mask]
+    return darker
 
 
 def learn(model: Any, table: Array, truth: Array, rows: Array, test: Array) -> tuple[Array, Array]:
@@ -83,22 +92,31 @@ def learn(model: Any, table: Array, truth: Array, rows: Array, test: Array) -> t
     return seen, unseen
 
 
-def agreement(scores: list[Array], mask: Array) -> Array:
-    """Return the mean over the scores of each pixel's rank, from 0 to 1, after smoothing."""
-    weight, total = mask.astype(float), np.zeros(int(mask.sum()))
+def ranks(scores: list[Array], mask: Array, grain: float) -> list[Array]:
+    """Return for each score the rank of each pixel, from 0 to 1, after smoothing."""
+    weight, found = mask.astype(float), []
     for one in scores:
         sheet = np.zeros(mask.shape)
         sheet[mask] = one
-        order = np.argsort(blur(sheet, weight, GRAIN)[mask], kind="stable")
-        total[order] += np.arange(len(order)) / (len(order) * len(scores))
-    return total
+        order = np.argsort(blur(sheet, weight, grain)[mask], kind="stable")
+        rank = np.empty(len(order))
+        rank[order] = np.arange(len(order)) / len(order)
+        found.append(rank)
+    return found
 
 
-def choose(values: Array, truth: Array) -> float:
-    """Return the threshold from which on marking gives the best F0.5 against `truth`."""
+def mean(ranked: list[Array], views: tuple[int, ...]) -> Array:
+    """Return the mean of the ranks that `views` names."""
+    return sum(ranked[view] for view in views) / len(views)
+
+
+def choose(values: Array, truth: Array) -> tuple[float, float]:
+    """Return the best F0.5 against `truth`, and the threshold from which on marking gives it."""
     order = np.argsort(-values, kind="stable")
     hits = np.cumsum(truth[order])
-    return float(values[order[np.argmax(5 * hits / (4 * np.arange(1, len(hits) + 1) + hits[-1]))]])
+    scores = 5 * hits / (4 * np.arange(1, len(hits) + 1) + hits[-1])
+    best = int(np.argmax(scores))
+    return float(scores[best]), float(values[order[best]])
 
 
 def blur(values: Array, weight: Array, sigma: float | tuple[float, float]) -> Array:
@@ -121,12 +139,12 @@ def features(ct: Array, mask: Array) -> Array:
     for sigma in (2, 4, 8):
         square = blur(z * z, weight, sigma) - blur(z, weight, sigma) ** 2
         found.append(np.sqrt(np.maximum(square, 0)))
-    for sigma in (1.5, 3, 6):
-        across = ndimage.gaussian_filter(z, sigma, (0, 2))
-        down = ndimage.gaussian_filter(z, sigma, (2, 0))
-        slant = ndimage.gaussian_filter(z, sigma, (1, 1))
+    for width in (1.5, 3.0, 6.0):
+        across = ndimage.gaussian_filter(z, width, (0, 2))
+        down = ndimage.gaussian_filter(z, width, (2, 0))
+        slant = ndimage.gaussian_filter(z, width, (1, 1))
         half, root = (across + down) / 2, np.sqrt((across - down) ** 2 / 4 + slant**2)
-        found += [half * 2 * sigma**2, half + root, half - root]
+        found += [half * 2 * width**2, half + root, half - root]
     dark = np.clip(-z - 1, 0, 3)
     found += [blur(dark, weight, sigma) for sigma in (3, 6, 10, 16)]
     for fibre in ((1, 6), (6, 1), (2, 12), (12, 2), (3, 40), (6, 80)):

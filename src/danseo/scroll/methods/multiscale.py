@@ -33,12 +33,12 @@ def features(ct: Array, mask: Array) -> Array:
     for sigma in (2, 4, 8):
         square = blur(z * z, weight, sigma) - blur(z, weight, sigma) ** 2
         found.append(np.sqrt(np.maximum(square, 0)))
-    for sigma in (1.5, 3, 6):
-        across = ndimage.gaussian_filter(z, sigma, (0, 2))
-        down = ndimage.gaussian_filter(z, sigma, (2, 0))
-        slant = ndimage.gaussian_filter(z, sigma, (1, 1))
+    for width in (1.5, 3.0, 6.0):
+        across = ndimage.gaussian_filter(z, width, (0, 2))
+        down = ndimage.gaussian_filter(z, width, (2, 0))
+        slant = ndimage.gaussian_filter(z, width, (1, 1))
         half, root = (across + down) / 2, np.sqrt((across - down) ** 2 / 4 + slant**2)
-        found += [half * 2 * sigma**2, half + root, half - root]
+        found += [half * 2 * width**2, half + root, half - root]
     dark = np.clip(-z - 1, 0, 3)
     found += [blur(dark, weight, sigma) for sigma in (3, 6, 10, 16)]
     for fibre in ((1, 6), (6, 1), (2, 12), (12, 2), (3, 40), (6, 80)):

@@ -1,0 +1,533 @@
+"""The report of a challenge: one self-contained page that tells who found what, and who is paid.
+
+The page holds everything it shows: style, drawings and pictures are inside it. It asks nothing of
+any server and runs no script, so that it can be mailed, archived and read years later. Its words
+are English or Korean; titles and names are shown as their authors wrote them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from importlib import resources
+from typing import Final
+
+from danseo.core.errors import Usage
+from danseo.flows import report_drawing as drawing
+from danseo.flows.report_words import WORDS
+
+WHOLE: Final = 10**18
+BILLION: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of an asset in its smallest unit."""
+
+    asset: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """One clue. Shares are out of 10^18, `cites` are (clue, weight out of 10^9).
+
+    `score` is in parts per billion, None where none is public; `step` is how far it moved the
+    frontier, 0 for not at all. `status` and `reason` are lines for people. `picture` is a PNG of
+    its prediction beside the truth.
+    """
+
+    clue: int
+    title: str
+    author: str
+    form: str
+    cites: tuple[tuple[int, int], ...]
+    score: int | None
+    step: int
+    status: str
+    own: int
+    received: int
+    owed: int
+    jury: int
+    total: int
+    money: tuple[Money, ...] = ()
+    description: str = ""
+    reason: str = ""
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The frontier from `time` on (seconds since 1970 UTC): `score` in parts per billion."""
+
+    time: int
+    score: int
+    clue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pot:
+    """What the pool has received, paid and still holds of an asset, in its smallest unit."""
+
+    asset: str
+    received: int
+    paid: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """A receipt of the pool: who gave what, when."""
+
+    time: int
+    donor: str
+    money: Money
+
+
+@dataclass(frozen=True, slots=True)
+class LogFacts:
+    """The log that all of it was read from. `root` is hexadecimal; `time` is its clock."""
+
+    origin: str
+    size: int
+    root: str
+    time: int
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """Everything that the page shows.
+
+    `source` says what the data are. Scores are in parts per billion; `curve` gives (score, part
+    of the reward out of 10^9); `colours` are those of the pictures for found, false and missed
+    ink. `commons` is what no clue's share claims of what was minted, out of 10^18. `checks` are
+    what `danseo verify` found to hold; `proven`, `recomputable` and `attested` sort what the page
+    says by how far it can be trusted. `verify` are commands that check it all again.
+    """
+
+    title: str
+    challenge: str
+    description: str
+    source: str
+    language: str
+    phase: str
+    metric: str
+    opened: int
+    deadline: int
+    baseline: int
+    goal: int
+    eta: int
+    log: LogFacts
+    clues: tuple[Clue, ...]
+    frontier: tuple[Point, ...]
+    curve: tuple[tuple[int, int], ...]
+    pots: tuple[Pot, ...]
+    gifts: tuple[Gift, ...]
+    commons: int
+    checks: tuple[str, ...]
+    verify: tuple[str, ...]
+    proven: tuple[str, ...]
+    recomputable: tuple[str, ...]
+    attested: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...] = ()
+
+
+def render(view: ReportView) -> str:
+    """Return the page as HTML; raise `Usage` for a language that it does not speak."""
+    if view.language not in WORDS:
+        raise Usage(
+            f"There is no report in {view.language!r}.", f"Choose one of {', '.join(WORDS)}."
+        )
+    return _Page(view).html()
+
+
+def percent(part: int, whole: int = WHOLE) -> str:
+    """Return a part of a whole as a percentage with two digits, rounded half up.
+
+    >>> percent(312_345_000_000_000_000), percent(-5, 1000)
+    ('31.23 %', '-0.50 %')
+    """
+    sign = "-" if part < 0 else ""
+    hundredths = (abs(part) * 20_000 + whole) // (2 * whole)
+    return f"{sign}{hundredths // 100}.{hundredths % 100:02d} %"
+
+
+def decimal(billionths: int, digits: int = 4) -> str:
+    """Return parts per billion as a decimal number, cut and not rounded: a score never grows.
+
+    >>> decimal(611_960_000), decimal(-2_000_000, 3)
+    ('0.6119', '-0.002')
+    """
+    sign = "-" if billionths < 0 else ""
+    whole, rest = divmod(abs(billionths), BILLION)
+    return f"{sign}{whole}.{rest // 10 ** (9 - digits):0{digits}d}"
+
+
+def instant(time: int) -> str:
+    """Return a time in seconds as a date and hour in UTC."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _day(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
+
+
+def _money(money: Money) -> str:
+    return f"{money.amount:,} {money.asset}"
+
+
+class _Page:
+    """The page in the making: a method for each section, top to bottom."""
+
+    def __init__(self, view: ReportView) -> None:
+        self.view = view
+        self.words = WORDS[view.language]
+
+    def say(self, key: str, **values: object) -> str:
+        """Return a phrase of the page's language, escaped, its values too."""
+        return escape(self.words[key].format(**values))
+
+    def html(self) -> str:
+        """Return the whole page."""
+        style = resources.files("danseo.flows").joinpath("report_style.css").read_text("utf-8")
+        title = escape(self.view.title)
+        sections = (
+            self.frontier(),
+            self.graph(),
+            self.ledger(),
+            self.gallery(),
+            self.pool(),
+            self.proof(),
+            self.trust(),
+        )
+        return (
+            f'<!doctype html>\n<html lang="{self.view.language}">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            # Nothing may be fetched or run, whatever a title or a name holds.
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+            "img-src data:; style-src 'unsafe-inline'\">\n"
+            f"<title>{title} · danseo</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+            f"{self.header()}\n<main>\n" + "\n".join(sections) + "\n</main>\n"
+            f"<footer><p>{self.say('footer', size=f'{self.view.log.size:,}')}</p></footer>\n"
+            "</body>\n</html>\n"
+        )
+
+    # --- sections -------------------------------------------------------------------------------
+
+    def header(self) -> str:
+        """Return what it is in one sentence, the best picture, and the key figures."""
+        view = self.view
+        authors = len({clue.author for clue in view.clues})
+        lead = self.say("lead", clues=len(view.clues), authors=authors)
+        best = self._best()
+        text = (
+            f'<div><p class="brand">danseo · 단서</p><h1>{escape(view.title)}</h1>'
+            f'<p class="lead">{lead}</p><p>{escape(view.description)}</p>'
+            f'<p class="quiet">{self.say("source", source=view.source)}</p></div>'
+        )
+        if best is None:
+            return f'<header><div class="hero plain">{text}</div>{self._figures()}</header>'
+        caption = self.say("best", number=best.clue, title=best.title, author=best.author)
+        picture = (
+            f"<figure>{self._picture(best)}"
+            f"<figcaption>{caption}{self._legend()}</figcaption></figure>"
+        )
+        return f'<header><div class="hero">{text}{picture}</div>{self._figures()}</header>'
+
+    def _figures(self) -> str:
+        view = self.view
+        reached = view.frontier[-1].score if view.frontier else view.baseline
+        minted = sum(clue.total for clue in view.clues)
+        scored = sum(1 for clue in view.clues if clue.step)
+        rows = [
+            ("reached", decimal(reached), self.say("goal_is", goal=decimal(view.goal))),
+            ("steps", f"{scored}", self.say("of_clues", clues=len(view.clues))),
+            ("awarded", percent(minted), self.say("of_reward")),
+            ("phase", escape(view.phase), self.say("deadline_is", time=_day(view.deadline))),
+        ]
+        rows += [
+            ("pot", escape(f"{pot.received:,} {pot.asset}"), self.say("paid", paid=f"{pot.paid:,}"))
+            for pot in view.pots
+        ]
+        return (
+            '<dl class="figures">'
+            + "".join(
+                f"<div><dt>{self.say(key)}</dt><dd>{value}<small>{note}</small></dd></div>"
+                for key, value, note in rows
+            )
+            + "</dl>"
+        )
+
+    def frontier(self) -> str:
+        """Return the best score over time."""
+        view = self.view
+        marks = [
+            drawing.Mark(
+                point.time,
+                point.score / BILLION,
+                f"#{point.clue}  {decimal(point.score)}",
+                f"#{point.clue} {self._title(point.clue)} · {decimal(point.score)} · "
+                f"{instant(point.time)}",
+            )
+            for point in view.frontier
+        ]
+        told = ", ".join(f"#{p.clue} {decimal(p.score)} ({_day(p.time)})" for p in view.frontier)
+        chart = drawing.frontier(
+            marks,
+            (view.opened, max(view.deadline, view.opened + 1)),
+            view.baseline / BILLION,
+            view.goal / BILLION,
+            (
+                f"{self.words['frontier']}: {told}",
+                self.words["baseline"],
+                self.words["goal"],
+            ),
+            _day,
+        )
+        note = self.say("frontier_note", metric=view.metric, eta=decimal(view.eta, 3))
+        curve = " → ".join(f"{decimal(s, 3)}: {percent(u, BILLION)}" for s, u in view.curve)
+        return self._section(
+            "frontier",
+            f'<p class="quiet">{note}</p>{self._wide(chart, "frontier")}'
+            f'<p class="quiet">{self.say("curve_note", curve=curve)}</p>',
+        )
+
+    def graph(self) -> str:
+        """Return who stands on whom."""
+        if not self.view.clues:
+            return self._section("graph", f"<p>{self.say('no_clues')}</p>")
+        vertices = [
+            drawing.Vertex(
+                clue.clue,
+                clue.title or self.words["untitled"],
+                f"#{clue.clue} · {percent(clue.total)}"
+                if clue.total
+                else f"#{clue.clue} · {clue.status}",
+                f"#{clue.clue} {clue.title} · {clue.author} · {clue.status} · "
+                f"{percent(clue.total)}",
+                clue.total / WHOLE,
+                tuple((cited, weight / BILLION) for cited, weight in clue.cites),
+            )
+            for clue in self.view.clues
+        ]
+        told = "; ".join(
+            f"#{clue.clue} → " + ", ".join(f"#{c} ({percent(w, BILLION)})" for c, w in clue.cites)
+            for clue in self.view.clues
+            if clue.cites
+        )
+        picture = drawing.graph(vertices, f"{self.words['graph']}: {told}")
+        return self._section(
+            "graph",
+            f'<p class="quiet">{self.say("graph_note")}</p>{self._wide(picture, "graph")}',
+        )
+
+    def ledger(self) -> str:
+        """Return the table of shares."""
+        columns = ("cites", "score", "step", "own", "received", "owed", "jury", "total")
+        head = "".join(f'<th scope="col" role="columnheader">{self.say(c)}</th>' for c in columns)
+        rows = "".join(map(self._row, self.view.clues))
+        note = self.say("ledger_note")
+        table = (
+            f'<table class="ledger" role="table"><caption>{note}</caption>'
+            f'<thead role="rowgroup"><tr role="row"><th class="left" scope="col" '
+            f'role="columnheader">{self.say("clue")}</th>{head}</tr></thead>'
+            f'<tbody role="rowgroup">{rows}</tbody>'
+            f'<tfoot role="rowgroup">{self._sums()}</tfoot></table>'
+        )
+        return self._section("ledger", self._wide(table, "ledger"))
+
+    def _row(self, clue: Clue) -> str:
+        cites = "<br>".join(f"#{c} {percent(w, BILLION)}" for c, w in clue.cites)
+        score = decimal(clue.score) if clue.score is not None else ""
+        step = f"+{decimal(clue.step, 3)}" if clue.step else ""
+        widest = max((other.total for other in self.view.clues), default=0)
+        bar = ""
+        if clue.total > 0:
+            bar = f'<span class="bar" style="width:{100 * clue.total // widest}%"></span>'
+        money = "".join(f"<small>{escape(_money(m))}</small>" for m in clue.money if m.amount)
+        shares = (clue.own, clue.received, -clue.owed, clue.jury)
+        cells = [self._cell("cites", cites), self._cell("score", score), self._cell("step", step)]
+        cells += [
+            self._cell(key, percent(share) if share else "")
+            for key, share in zip(("own", "received", "owed", "jury"), shares, strict=True)
+        ]
+        title = escape(clue.title or self.words["untitled"])
+        status = escape(clue.status)
+        return (
+            f'<tr role="row"><th class="left" scope="row" role="rowheader"><b>{title}</b>'
+            f'<span class="none">#{clue.clue} · {escape(clue.author)} · {escape(clue.form)}<br>'
+            f"{status}</span></th>{''.join(cells)}"
+            f'<td class="total" role="cell" data-label="{self.say("total")}">'
+            f"<span>{percent(clue.total)}{bar}{money}</span></td></tr>"
+        )
+
+    def _cell(self, key: str, content: str) -> str:
+        if not content:
+            return f'<td class="none empty" role="cell" data-label="{self.say(key)}">·</td>'
+        return f'<td role="cell" data-label="{self.say(key)}"><span>{content}</span></td>'
+
+    def _sums(self) -> str:
+        clues = self.view.clues
+        sums = [sum(getattr(c, k) for c in clues) for k in ("own", "received", "owed", "jury")]
+        sums[2] = -sums[2]
+        cells = "".join(
+            self._cell(key, percent(value) if value else "")
+            for key, value in zip(("own", "received", "owed", "jury"), sums, strict=True)
+        )
+        total = sum(clue.total for clue in clues)
+        empty = "".join(self._cell(key, "") for key in ("cites", "score", "step"))
+        rest = WHOLE - total - self.view.commons
+        lines = [
+            f'<tr role="row"><th class="left" scope="row" role="rowheader">{self.say("all_clues")}'
+            f"</th>{empty}{cells}{self._total(total)}</tr>"
+        ]
+        blank = '<td class="empty" role="cell"></td>' * 7
+        for key, value in (("commons", self.view.commons), ("unreached", rest)):
+            lines.append(
+                f'<tr role="row"><th class="left" scope="row" role="rowheader">{self.say(key)}'
+                f"</th>{blank}{self._total(value)}</tr>"
+            )
+        return "".join(lines)
+
+    def _total(self, value: int) -> str:
+        label = self.say("total")
+        return (
+            f'<td class="total" role="cell" data-label="{label}"><span>{percent(value)}</span></td>'
+        )
+
+    def gallery(self) -> str:
+        """Return each clue with its picture beside the truth."""
+        cards = "".join(map(self._card, self.view.clues))
+        note = f'<p class="quiet">{self.say("gallery_note")}</p>{self._legend()}'
+        return self._section("gallery", f'{note}<div class="clues">{cards}</div>')
+
+    def _card(self, clue: Clue) -> str:
+        shown = (
+            f"<figure>{self._picture(clue)}</figure>"
+            if clue.picture
+            else f'<p class="blank">{self.say("no_picture")}</p>'
+        )
+        score = (
+            f' · <span class="score">{decimal(clue.score)}</span>' if clue.score is not None else ""
+        )
+        cites = ", ".join(f"#{c}" for c, _ in clue.cites)
+        stands = f"<p>{self.say('stands_on', clues=cites)}</p>" if cites else ""
+        told = f"<p>{escape(clue.description)}</p>" if clue.description else ""
+        reason = f'<p class="quiet">{escape(clue.reason)}</p>' if clue.reason else ""
+        return (
+            f'<article class="clue" id="clue-{clue.clue}">{shown}'
+            f"<h3>{escape(clue.title or self.words['untitled'])}</h3>"
+            f'<p class="quiet">#{clue.clue} · {escape(clue.author)} · {escape(clue.status)}'
+            f"{score} · {percent(clue.total)}</p>{told}{stands}{reason}</article>"
+        )
+
+    def pool(self) -> str:
+        """Return where the money came from and where it went."""
+        gifts = "".join(
+            f"<tr><td class='left'>{instant(g.time)}</td><td class='left'>{escape(g.donor)}</td>"
+            f"<td>{escape(_money(g.money))}</td></tr>"
+            for g in self.view.gifts
+        )
+        pots = "".join(
+            f"<tr><th class='left' scope='row'>{escape(p.asset)}</th><td>{p.received:,}</td>"
+            f"<td>{p.paid:,}</td><td>{p.left:,}</td></tr>"
+            for p in self.view.pots
+        )
+        heads = "".join(f'<th scope="col">{self.say(k)}</th>' for k in ("got", "out", "left"))
+        table = (
+            f'<table><thead><tr><th class="left" scope="col">{self.say("asset")}</th>{heads}'
+            f"</tr></thead><tbody>{pots}</tbody></table>"
+        )
+        if gifts:
+            table += (
+                f'<table style="margin-top:32px"><thead><tr><th class="left" scope="col">'
+                f'{self.say("when")}</th><th class="left" scope="col">{self.say("donor")}</th>'
+                f'<th scope="col">{self.say("amount")}</th></tr></thead>'
+                f"<tbody>{gifts}</tbody></table>"
+            )
+        return self._section(
+            "pool", f'<p class="quiet">{self.say("pool_note")}</p>{self._wide(table, "pool")}'
+        )
+
+    def proof(self) -> str:
+        """Return how to check all of it."""
+        view = self.view
+        log = view.log
+        commands = "\n".join(f"$ {escape(line)}" for line in view.verify)
+        clock = self.say("simulated" if log.simulated else "system")
+        facts = (
+            ("log", escape(log.origin)),
+            ("size", self.say("entries", size=f"{log.size:,}")),
+            ("root", f"<code>{escape(log.root)}</code>"),
+            ("clock", f"{instant(log.time)} · {clock}"),
+            ("challenge", f"<code>{escape(view.challenge)}</code>"),
+        )
+        listed = "".join(f"<dt>{self.say(key)}</dt><dd>{value}</dd>" for key, value in facts)
+        checks = "".join(f"<li>{escape(check)}</li>" for check in view.checks)
+        held = f"<p>{self.say('held')}</p><ul class='checks'>{checks}</ul>" if checks else ""
+        return self._section(
+            "proof",
+            f"<p>{self.say('proof_note')}</p><pre>{commands}</pre>{held}"
+            f'<dl class="facts">{listed}</dl>',
+        )
+
+    def trust(self) -> str:
+        """Return what is proven, recomputable and attested."""
+        kinds = "".join(
+            f"<div><h3>{self.say(key)}</h3><p class='quiet'>{self.say(f'{key}_note')}</p><ul>"
+            + "".join(f"<li>{escape(line)}</li>" for line in lines)
+            + "</ul></div>"
+            for key, lines in (
+                ("proven", self.view.proven),
+                ("recomputable", self.view.recomputable),
+                ("attested", self.view.attested),
+            )
+            if lines
+        )
+        return self._section("trust", f'<div class="kinds">{kinds}</div>')
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def _section(self, key: str, content: str) -> str:
+        return (
+            f'<section aria-labelledby="{key}"><h2 id="{key}">{self.say(key)}</h2>'
+            f"{content}</section>"
+        )
+
+    def _wide(self, content: str, key: str) -> str:
+        """Return something that may scroll sideways, reachable by keyboard."""
+        opening = f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{key}">'
+        return f"{opening}{content}</div>"
+
+    def _picture(self, clue: Clue) -> str:
+        data = base64.b64encode(clue.picture or b"").decode("ascii")
+        told = self.say("picture", number=clue.clue, title=clue.title)
+        halves = f"<span>{self.say('prediction')}</span><span>{self.say('truth')}</span>"
+        return (
+            f'<img alt="{told}" src="data:image/png;base64,{data}">'
+            f'<div class="halves quiet" aria-hidden="true">{halves}</div>'
+        )
+
+    def _legend(self) -> str:
+        if not self.view.colours:
+            return ""
+        items = "".join(
+            f'<li><i style="background:rgb({r},{g},{b})"></i>{self.say(key)}</li>'
+            for key, (r, g, b) in zip(("found", "false", "missed"), self.view.colours, strict=True)
+        )
+        return f'<ul class="legend quiet">{items}</ul>'
+
+    def _best(self) -> Clue | None:
+        """Return the clue at the frontier, where it has a picture."""
+        last: Sequence[Point] = self.view.frontier[-1:]
+        for clue in self.view.clues:
+            if last and clue.clue == last[0].clue and clue.picture:
+                return clue
+        return None
+
+    def _title(self, number: int) -> str:
+        return next((clue.title for clue in self.view.clues if clue.clue == number), "")
