@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,6 +111,10 @@ def test_a_bad_truth_parameter_or_name_is_not_the_submissions_fault():
         run.score("fbeta-1", GUESS, ".npy", TRUTH, {"beta": 1})
     with pytest.raises(Usage, match="no scorer 'f-9'"):
         run.score("f-9", GUESS, ".npy", TRUTH, {})
+    with pytest.raises(Unavailable, match="/no/such cannot be read"):
+        run.score("fbeta-1", Path("/no/such"), ".npy", TRUTH, {})
+    with pytest.raises(Unavailable, match="/no/such cannot be read"):
+        run.score("fbeta-1", GUESS, ".npy", Path("/no/such"), {})
 
 
 def test_an_organisers_own_scorer_scores():
@@ -217,17 +222,20 @@ def test_a_submission_cannot_forge_a_score_by_what_the_scorer_says():
         '{"higher": true, "results": [{"score": 1, "unfit": ["a", "b"]}]}',
         '{"higher": true, "results": [{"unfit": [1, 2]}]}',
         '{"higher": true, "results": [7]}',
+        '{"higher": true, "results": [{}]}',
     ],
 )
-def test_a_result_file_of_another_form_is_the_scorers_fault(written):
-    body = f"""
-import os
-def score(s, t, p):
-    open("/out/result.json", "w").write({written!r})
-    os._exit(0)
-"""
-    with pytest.raises(Unavailable):
-        own(body)
+def test_a_result_of_another_form_is_the_scorers_fault(written):
+    with pytest.raises(Unavailable, match="Its result"):
+        raise run._read("own-1", run._parse("own-1", written.encode(), 1)["results"][0])
+
+
+def test_a_result_that_a_scorer_writes_by_itself_is_replaced_or_checked():
+    forged = json.dumps({"higher": True, "results": [{"score": 9}, {"score": 9}]})
+    write = f"import os\nopen('/out/result.json', 'w').write({forged!r})\n"
+    assert own(f"{write}def score(s, t, p): return 1") == 1
+    with pytest.raises(Unavailable, match="another form"):
+        own(f"{write}os._exit(0)")
 
 
 def test_a_scorer_sees_truth_and_submission_and_nothing_of_the_host(tmp_path):

@@ -117,6 +117,7 @@ def test_the_edit_distance_equals_that_of_the_table(a, b):
 def test_a_text_is_the_same_composed_or_decomposed_and_with_any_line_end():
     truth = "πορφύρα\n단서".encode()
     assert score("cer-1", "πορφυ\u0301ρα\r\n단서\r\n".encode(), truth) == 0
+    assert score("cer-1", b"\xef\xbb\xbf" + truth + b"\n\n", truth) == 0
     assert score("cer-1", "πορφυρα\n단서".encode(), truth) == BILLION // 10
 
 

@@ -31,6 +31,7 @@ _SYSTEM: Final = ("bin", "sbin", "lib", "lib32", "lib64")
 _ENVIRONMENT: Final = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/tmp",  # noqa: S108
+    "USER": "danseo",
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",

@@ -208,8 +208,13 @@ def _check_suffix(scorer: str, submission: bytes | Path, suffix: str, code: byte
     if isinstance(submission, bytes):
         head = submission[:8]
     else:
-        with submission.open("rb") as file:
-            head = file.read(8)
+        try:
+            with submission.open("rb") as file:
+                head = file.read(8)
+        except OSError as error:
+            raise Unavailable(
+                f"{submission} cannot be read: {error.strerror}.", "Check the path."
+            ) from None
     held = next((name for magic, name in _SUFFIXES.items() if head.startswith(magic)), "")
     if head and held != (suffix if suffix in _SUFFIXES.values() else ""):
         raise Unfit(

@@ -131,8 +131,8 @@ def accuracy(submission: bytes, truth: bytes, parameters: Mapping[str, int]) -> 
 def cer(submission: bytes, truth: bytes, parameters: Mapping[str, int]) -> int:
     """Return the character error rate: Levenshtein distance / characters of the truth.
 
-    Texts are UTF-8. Line ends become LF, those at the very end go, and the rest is brought to NFC
-    by the tables of Unicode 3.2, which every Python carries unchanged: later tables would make
+    Texts are UTF-8. A byte order mark at the start goes, line ends become LF, those at the very end
+    go, and the rest is brought to NFC by the tables of Unicode 3.2, which every Python carries unchanged: later tables would make
     the score depend on the version. A rate above 1 is possible.
     """
     wanted = _truth_text(truth)
@@ -256,7 +256,7 @@ def read_text(data: bytes) -> str:
     if len(data) > 4 * MAX_TEXT:
         raise Unfit(f"The text has {len(data)} bytes.", f"It may have {MAX_TEXT} characters.")
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unfit(f"The text is not UTF-8: {error.reason} at byte {error.start}.", "") from None
     text = text.replace("\r\n", "\n").rstrip("\n")
