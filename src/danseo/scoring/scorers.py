@@ -131,9 +131,9 @@ def accuracy(submission: bytes, truth: bytes, parameters: Mapping[str, int]) -> 
 def cer(submission: bytes, truth: bytes, parameters: Mapping[str, int]) -> int:
     """Return the character error rate: Levenshtein distance / characters of the truth.
 
-    Texts are UTF-8. A byte order mark at the start goes, line ends become LF, those at the very end
-    go, and the rest is brought to NFC by the tables of Unicode 3.2, which every Python carries unchanged: later tables would make
-    the score depend on the version. A rate above 1 is possible.
+    Texts are UTF-8. A byte order mark at the start goes, line ends become LF, those at the very
+    end go, and the rest is brought to NFC by the tables of Unicode 3.2, which every Python carries
+    unchanged: later tables would make the score depend on the version. Rates above 1 are possible.
     """
     wanted = _truth_text(truth)
     return BILLION * levenshtein(read_text(submission), wanted) // len(wanted)
