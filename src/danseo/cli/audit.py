@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from danseo.cli import show
-from danseo.core.errors import Usage
+from danseo.core.errors import Unavailable, Usage
 from danseo.flows import auditing, reading
 from danseo.flows.auditing import Audit
-from danseo.log.source import open_source
+from danseo.log.source import Source, open_source
 
 
 def read_saved(path: Path) -> bytes:
@@ -21,14 +21,25 @@ def read_saved(path: Path) -> bytes:
         raise Usage(f"{path} cannot be read: {error.strerror}.", "Give a saved file.") from None
 
 
-def run(place: str, saved: Sequence[bytes], *, scores: bool, workers: int) -> tuple[Audit, bytes]:
-    """Verify the log at `place`; return the result, and the checkpoint that was verified."""
+def run(
+    place: str, saved: Sequence[bytes], save: Path | None, *, scores: bool, workers: int
+) -> Audit:
+    """Verify the log at `place`, and save the checkpoint that was verified where `save` says."""
     with open_source(place) as source, show.progress("verifying") as tell:
-        _, checkpoint = reading.checkpoint(source)
-        found = auditing.audit(
-            source, saved=[*saved, checkpoint], workers=workers, scores=scores, progress=tell
-        )
-    return found, checkpoint
+        found = auditing.audit(source, saved=saved, workers=workers, scores=scores, progress=tell)
+        if save:
+            _save(source, found, save)
+    return found
+
+
+def _save(source: Source, audit: Audit, path: Path) -> None:
+    head, data = reading.checkpoint(source)
+    if (head.size, head.root) != (audit.log.size, audit.log.root):
+        raise Unavailable("The log grew while it was verified.", "Verify and save it again.")
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror}.", "Name another.") from None
 
 
 def found(audit: Audit) -> dict[str, Any]:

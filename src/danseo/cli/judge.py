@@ -177,7 +177,7 @@ def vote(
     comparisons: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[COMPARISON]...", help='"12 > 7" is twice as good, "12 >> 7" four times.'
+            metavar="COMPARISON", help='"12 > 7" is twice as good, "12 >> 7" four times.'
         ),
     ] = None,
     clue: Annotated[

@@ -68,7 +68,7 @@ def list_keys(home: Home = None, as_json: Json = False) -> None:
 @group.command("show")
 def show_key(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The key's name; or the chosen one.")
+        str | None, typer.Argument(metavar="NAME", help="The key's name; or the chosen one.")
     ] = None,
     home: Home = None,
     key: As = None,

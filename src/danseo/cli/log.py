@@ -126,7 +126,7 @@ def doctor(home: Home = None, as_json: Json = False) -> None:
 @group.command("show")
 def log_show(
     index: Annotated[
-        int | None, typer.Argument(metavar="[INDEX]", help="One entry, in full.")
+        int | None, typer.Argument(metavar="INDEX", help="One entry, in full.")
     ] = None,
     last: Annotated[int, typer.Option(min=1, help="How many of the last entries to list.")] = 20,
     home: Home = None,
@@ -307,7 +307,7 @@ def rotate(home: Home = None, key: As = None, lang: Lang = None, as_json: Json =
 @clock.command("advance")
 def advance(
     by: Annotated[
-        str | None, typer.Argument(metavar="[DURATION]", help="How far: 90s, 30m, 36h, 3d, 2w.")
+        str | None, typer.Argument(metavar="DURATION", help="How far: 90s, 30m, 36h, 3d, 2w.")
     ] = None,
     to: Annotated[str | None, typer.Option(metavar="DATE", help="Or the time to go to.")] = None,
     home: Home = None,
@@ -334,7 +334,7 @@ def advance(
 
 def tick(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="One challenge; or every one.")
+        str | None, typer.Argument(metavar="NAME", help="One challenge; or every one.")
     ] = None,
     home: Home = None,
     key: As = None,
@@ -388,12 +388,11 @@ def verify(
     from danseo.cli import audit, here, show
 
     settings = here.chosen()
-    report, checkpoint = audit.run(
+    report = audit.run(
         place,
         [audit.read_saved(path) for path in saved or ()],
+        save,
         scores=not no_scores,
         workers=workers or settings.workers,
     )
-    if save:
-        save.write_bytes(checkpoint)
     show.result(as_json, audit.found(report), *audit.lines(report, save))

@@ -69,7 +69,8 @@ def shares(name: Name, home: Home = None, as_json: Json = False) -> None:
         challenge = at.desk.challenge(name)
         by_asset = {a: treasury.owed(challenge, a) for a in sorted(challenge.received)}
         held = treasury.account_shares(challenge)
-        accounts = sorted({*held, *(who for owed in by_asset.values() for who in owed)})
+        known = {*held, *(who for owed in by_asset.values() for who in owed)}
+        accounts = sorted(known, key=lambda who: (-held.get(who, 0), who))
         sums = tables.equation(challenge)
         found = {
             "accounts": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from danseo.core.errors import DanseoError, Invalid
 _WIDE: Final = 200
 """Columns where the output is no terminal: a table is then never cut."""
 _SHARES: Final = 10**18
+_TIME: Final = re.compile(r"\b(at|until|from|was|before|after) ([1-9][0-9]{9})\b")
 
 
 def console(*, error: bool = False) -> Console:
@@ -64,11 +66,16 @@ def error(problem: DanseoError, as_json: bool) -> None:
         sys.stderr.write(json.dumps(found, ensure_ascii=False) + "\n")
         return
     out = console(error=True)
-    out.print(f"error: {plain(problem.message)}", style="bold red", soft_wrap=True)
+    out.print(f"error: {plain(_dated(problem.message))}", style="bold red", soft_wrap=True)
     if index is not None:
         out.print(f"       The first bad entry is {index}.", soft_wrap=True)
     if problem.remedy:
-        out.print(f"       {plain(problem.remedy)}", soft_wrap=True)
+        out.print(f"       {plain(_dated(problem.remedy))}", soft_wrap=True)
+
+
+def _dated(text: str) -> str:
+    """Return a message of the rules with its times, which count seconds, as people read them."""
+    return _TIME.sub(lambda found: f"{found[1]} {instant(int(found[2]))}", text)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ PEOPLE: Final = (
 """Whose keys an example needs: those that its file names, and who publishes and gives."""
 
 _NUMBERS: Final = tuple(range(30, 90))
+_SMALL: Final = (2, 3, 5, 7, 11, 13, 17)
 _TITLE: Final = "How many primes divide each number?"
 _ABOUT: Final = (
     "public.csv holds 60 whole numbers, one a line. Hand in a file with 60 lines: how many "
@@ -89,7 +90,7 @@ def write_example(home: Path) -> list[Path]:
     """Write a challenge's file, its public data, its truth and two guesses; keep what is there."""
     guesses = {
         "guess-1.csv": lambda n: 1 + (n % 2 == 0),
-        "guess-2.csv": lambda n: max(1, sum(n % p == 0 for p in (2, 3, 5, 7))),
+        "guess-2.csv": lambda n: max(1, sum(n % p == 0 for p in _SMALL)),
     }
     files = {
         "challenge.toml": _example_file(),

@@ -41,8 +41,7 @@ def rotate(
         return Rotation(entry, False, entry.time + DELAY)
     if since > desk.now:
         raise WrongPhase(
-            f"The key {following} is registered, and may take over {since - desk.now} seconds "
-            "from now.",
+            f"The key {following} is registered, and may take over from {since} on.",
             "Repeat this command then.",
         )
     return Rotation(desk.say(take(), Rotate(desk.state.identity(who))), True, since)
