@@ -62,12 +62,15 @@ def append_until_killed(home: Path, chance: random.Random) -> int:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """(home as it was, operations of a run) that crosses a tile, settles, rotates the log's key."""
+    """A run that fills a tile, settles and rotates the log's key.
+
+    (the disk before it, its file operations, the leaves after it, the checkpoint before it)
+    """
     home = tmp_path_factory.mktemp("run") / "home"
     with writing.create(home, settle=200) as log:
         log.append(ticks(1, 249))
         log.append(ticks(250, 1))
-    before = Disk(home)
+    before, since = Disk(home), (home / "log/checkpoint").read_bytes()
     recorder = Recorder(home)
     with recorder.recording():
         log = Sequencer(home, settle=12)
@@ -85,12 +88,12 @@ def run(tmp_path_factory):
             recorder.note("acknowledged", log.size)
         log.close()
     assert snapshot.read(home / "host/snapshot").size == 285
-    return before, recorder.operations, leaves_of(home / "log")
+    return before, recorder.operations, leaves_of(home / "log"), since
 
 
 @pytest.mark.parametrize(("rule", "seed"), RULES)
 def test_a_crash_after_any_file_operation_loses_nothing(tmp_path, run, rule, seed):
-    before, operations, leaves = run
+    before, operations, leaves, since = run
     disk = copy.deepcopy(before)
     acknowledged = 251
     for n, operation in enumerate(operations):
@@ -102,7 +105,9 @@ def test_a_crash_after_any_file_operation_loses_nothing(tmp_path, run, rule, see
         disk.crash(home, rule, seed * 1000 + n)
         with Sequencer(home) as log:
             assert log.size >= acknowledged, operation
-        assert leaves_of(home / "log") == leaves[: log.size], operation
+            size = log.size
+        assert check_public(home / "log", since).size == size, operation
+        assert leaves_of(home / "log") == leaves[:size], operation
     assert acknowledged == len(leaves)
     assert len(operations) > 60
 
@@ -138,7 +143,7 @@ def test_a_creation_that_crashes_can_be_repeated(tmp_path, rule, seed):
 
 def test_a_crash_while_mending_is_mended_too(tmp_path, run):
     """A second crash, at any point of the opening after the first, loses nothing either."""
-    before, operations, leaves = run
+    before, operations, leaves, since = run
     disk, home = copy.deepcopy(before), tmp_path / "first"
     for operation in operations[: len(operations) * 2 // 3]:
         if operation[0] != "acknowledged":
@@ -159,4 +164,5 @@ def test_a_crash_while_mending_is_mended_too(tmp_path, run):
             again.crash(crashed, rule, n)
             with Sequencer(crashed) as log:
                 assert log.size == size
+            assert check_public(crashed / "log", since).size == size
             assert leaves_of(crashed / "log") == leaves[:size]

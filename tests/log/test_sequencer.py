@@ -23,6 +23,7 @@ from danseo.core.errors import (
     Unavailable,
     Usage,
 )
+from danseo.core.state import apply as core_apply
 from danseo.log import keys, note, sequencer, signing, snapshot, tiles, wire
 from danseo.log.sequencer import Appended, Sequencer
 from tests.log import writing
@@ -158,9 +159,7 @@ def test_a_snapshot_is_used_and_a_wrong_one_is_not(tmp_path, monkeypatch):
             log.append([tick(i)])
         state = log.state
     folded = []
-    monkeypatch.setattr(
-        sequencer, "apply", lambda s, e: folded.append(e.index) or writing.apply(s, e)
-    )
+    monkeypatch.setattr(sequencer, "apply", lambda s, e: folded.append(e.index) or core_apply(s, e))
     Sequencer(tmp_path).close()
     assert len(folded) < 6
     path = tmp_path / "host/snapshot"
@@ -497,7 +496,7 @@ def test_a_log_that_the_rules_no_longer_take_is_refused_with_the_index(grown, mo
     def stricter(state, entry):
         if entry.index == 304:
             raise Conflict("Not any more.", "")
-        writing.apply(state, entry)
+        core_apply(state, entry)
 
     monkeypatch.setattr(sequencer, "apply", stricter)
     with pytest.raises(Invalid, match="entry 304") as caught:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from danseo.core.merkle import Tree, leaf_hash
-from danseo.core.state import State, apply
-from danseo.log import note, signing, tiles, wire
+from danseo.core.state import State
+from danseo.log import note, signing, tiles
 from danseo.log.sequencer import Sequencer
 from danseo.log.signing import Domain, Key
+from danseo.log.source import FolderSource
+from danseo.log.verify import verify
 from danseo.log.wire import Signed
 
 ORIGIN = "log.example/test"
@@ -63,22 +65,10 @@ def leaves_of(folder: Path) -> list[bytes]:
     return leaves
 
 
-def check_public(folder: Path) -> State:
-    """Fold what is public, as a stranger would, and look at every file; return the state."""
-    leaves = leaves_of(folder)
-    state = State()
-    for leaf in leaves:
-        entry, signature, body_hash = wire.unwrap(leaf)
-        signing.check(DOMAIN, entry, body_hash, signature)
-        apply(state, entry)
-    verifier = note.Verifier(ORIGIN, bytes.fromhex(state.log_key))
-    checkpoint = note.read_checkpoint((folder / "checkpoint").read_bytes(), [verifier])
-    assert checkpoint.origin == ORIGIN
-    tree = tiles.TileWriter(folder, checkpoint.size, scratch=folder.parent / "scratch")
-    assert tree.root == checkpoint.root
-    for path in folder.rglob("*"):
-        if path.is_file() and path.name != "checkpoint":
-            tile = tiles.parse_path(path.relative_to(folder).as_posix())
-            assert tile is not None, path
-            assert tile.exists_in(checkpoint.size), path
-    return state
+def check_public(folder: Path, since: bytes | None = None) -> State:
+    """Verify what is public, as a stranger would; return the state that it gives.
+
+    Signatures up to the checkpoint `since` are not checked again.
+    """
+    with FolderSource(folder) as source:
+        return verify(source, workers=1, since=since).state

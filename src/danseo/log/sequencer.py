@@ -36,7 +36,7 @@ Hook = Callable[[State, Entry], None]
 
 _T = TypeVar("_T")
 
-SETTLE: Final = 1024
+SETTLE: Final = 4096
 """Entries in the journal before they are settled: tiles fsynced, state saved, journal emptied."""
 MOST: Final = 16_384
 """The same for a large log, whose state takes longer to save: an eighth of it, at most this."""
@@ -288,7 +288,8 @@ class Sequencer:
         now = self._state.now
         if self._state.clock != SIMULATED:
             return max(now, int(self._clock()))
-        to = signed.body.get("to") if signed.kind == "clock.advance" else None
+        body = signed.body
+        to = body.get("to") if signed.kind == "clock.advance" and isinstance(body, dict) else None
         return to if type(to) is int and to > now else now
 
     def _publish(self) -> None:
@@ -358,7 +359,7 @@ class Sequencer:
         for leaf in self._leaves(journal, state.size):
             index = state.size
             try:
-                apply(state, wire.unwrap(leaf)[0])
+                apply(state, wire.entry_of(leaf))
             except Refused as refusal:
                 raise Invalid(
                     f"The rules refuse entry {index} of the log: {refusal.message}",
@@ -382,9 +383,9 @@ class Sequencer:
     def _catch_up(self) -> None:
         """Publish what the journal holds: tiles and checkpoint as if nothing had happened."""
         try:
-            tiles.trim(self.folder, self.size, self.host / "scratch")
             self._tiles = self._writer(self._journal.base)
             self._tiles.append(self._journal.leaves)
+            tiles.clean(self.folder, self._journal.base, self._tiles.size)
             self._publish()
         except OSError as error:
             raise _full(error, self.home) from None

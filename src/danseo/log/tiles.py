@@ -192,6 +192,8 @@ class TileWriter:
             sync_folders(sorted(touched))
         for folder in superseded:
             shutil.rmtree(folder, ignore_errors=True)
+        if self._durable:  # what was removed must not come back, for it may come back torn
+            sync_folders({folder.parent for folder in superseded})
 
     def _push(self, level: int, node: bytes, touched: set[Path], superseded: list[Path]) -> None:
         """Add one hash to a level; write its tile and feed the level above when it is full."""
@@ -216,7 +218,9 @@ class TileWriter:
             data = bytes(self._levels[tile.level].hashes)
         path = self.folder / tile.path
         self._make_folder(path.parent, touched)
-        write_file(path, data, self._scratch, durable=self._durable)
+        if self._durable or not _holds(path, data):
+            # What stands there as it should may be durable, and must not be put at risk.
+            write_file(path, data, self._scratch, durable=self._durable)
         touched.add(path.parent)
         if tile.width == WIDTH:
             partials = path.with_name(f"{path.name}.p")
@@ -277,6 +281,13 @@ class TileWriter:
                 raise Invalid(f"{tile.path} does not fit the hashes beside it.", REPAIR)
 
 
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except FileNotFoundError:
+        return False
+
+
 def read_tile(folder: Path, tile: Tile) -> bytes:
     """Return a tile's bytes from a local folder, cut from the full one if only that is there."""
     for path, whole in ((tile.path, True), (Tile(tile.level, tile.index).path, False)):
@@ -288,27 +299,35 @@ def read_tile(folder: Path, tile: Tile) -> bytes:
     raise Invalid(f"{tile.path} is missing.", REPAIR, tile.first)
 
 
-def trim(folder: Path, size: int, scratch: Path) -> None:
-    """Remove the tiles that only a tree of more than `size` entries has: an append was undone."""
+def clean(folder: Path, safe: int, size: int) -> None:
+    """Remove what no tree up to `size` entries has: an append was undone, or a crash tore it.
+
+    The files that a tree of `safe` entries needs and those that `size` entries need must be right.
+    """
     for level in (ENTRIES, *range(8)):
-        count = size >> 8 * max(level, 0)
-        index, width = count >> 8, count % WIDTH
-        full, partials = _paths(folder, level, index)
-        if width and full.exists():
-            tile = Tile(level, index, width)
-            partials.mkdir(exist_ok=True)
-            write_file(folder / tile.path, cut(full.read_bytes(), tile), scratch, durable=False)
-        full.unlink(missing_ok=True)
-        for partial in partials.glob("*"):
-            if int(partial.name) > width:
-                partial.unlink()
-        while True:
-            index += 1
-            full, partials = _paths(folder, level, index)
-            if not full.exists() and not partials.exists():
-                break
+        count, first = size >> 8 * max(level, 0), safe >> 8 * (max(level, 0) + 1)
+        last, width = count >> 8, count % WIDTH
+        _paths(folder, level, last)[0].unlink(missing_ok=True)
+        for index in {first, last}:
+            _clean_partials(folder, Tile(level, index, WIDTH if index < last else width))
+        beyond = last + 1
+        while any(path.exists() for path in _paths(folder, level, beyond)):
+            full, partials = _paths(folder, level, beyond)
             full.unlink(missing_ok=True)
             shutil.rmtree(partials, ignore_errors=True)
+            beyond += 1
+
+
+def _clean_partials(folder: Path, right: Tile) -> None:
+    """Remove the partial tiles that are wider than `right` or not its beginning."""
+    partials = _paths(folder, right.level, right.index)[1]
+    found = [p for p in partials.glob("*") if p.name.isdecimal()]
+    if found and right.width:
+        content = (folder / right.path).read_bytes()
+    for path in found:
+        narrow = Tile(right.level, right.index, int(path.name))
+        if narrow.width > right.width or path.read_bytes() != cut(content, narrow):
+            path.unlink()
 
 
 def _paths(folder: Path, level: int, index: int) -> tuple[Path, Path]:
