@@ -152,6 +152,33 @@ def test_a_clue_split_in_two_pays_nothing_more(ledger: Ledger) -> None:
         assert ledger.owed(who).shares > 0
 
 
+def test_a_chain_of_misses_that_cite_one_another_earns_nothing(ledger: Ledger) -> None:
+    """What flows along citations pays a clue by the size of its own step, and a miss has none."""
+    plain = Ledger()
+    plain.open_challenge()
+    for log, chain in ((plain, False), (ledger, True)):
+        first = log.step("contributor-1", 560_000_000)
+        for _ in range(5 if chain else 0):
+            miss = log.step("cheat-1", "none", cites=[(first, WHOLE)])
+            log.step("cheat-1", "none", cites=[(miss, WHOLE)])
+        log.step("contributor-2", 600_000_000, cites=[(first, WHOLE)])
+    assert ledger.owed("cheat-1").shares == 0
+    for who in ("contributor-1", "contributor-2"):
+        assert ledger.owed(who) == plain.owed(who)
+
+
+def test_a_passed_over_clue_is_cited_at_its_node(ledger: Ledger) -> None:
+    passed = ledger.publish("contributor-1")
+    ledger.wait(SCORE)
+    citer = ledger.step("contributor-2", 600_000_000, cites=[(passed, WHOLE)])
+    alone = ledger.owed("contributor-2").shares
+    ledger.settle({passed: 550_000_000, citer: 600_000_000})
+    assert [node.cites for node in ledger.challenge().nodes] == [(), ((0, WHOLE),)]
+    assert ledger.owed("contributor-1").shares > 5 * PER_STEP * WHOLE
+    assert ledger.owed("contributor-2").shares < alone
+    ledger.audit()
+
+
 def test_retracting_what_others_cite_moves_money_to_nobody(ledger: Ledger) -> None:
     bait = ledger.publish("cheat-1")
     good = ledger.publish("contributor-1", cites=[(bait, WHOLE)])

@@ -172,6 +172,20 @@ def test_a_wrong_share_does_not_spoil_two_right_ones() -> None:
     assert ledger.challenge().key == KEY
 
 
+def test_a_secret_too_large_for_a_key_is_no_key() -> None:
+    shares = deal(f"{2**256:x}")
+    trustees = [
+        {**trustee, "commitment": shamir.commit(share)}
+        for trustee, share in zip(terms()["trustees"], shares, strict=True)
+    ]
+    ledger = Ledger()
+    ledger.open_challenge(trustees=trustees)
+    ledger.at(DEADLINE + REVEAL)
+    for trustee, share in zip(TRUSTEES, shares, strict=True):
+        ledger.append(ledger.share(trustee, share=share))
+    assert ledger.challenge().key == ""
+
+
 def test_inconsistent_shares_give_no_key_and_end_in_silence() -> None:
     ledger = Ledger()
     ledger.open_challenge(**inconsistent(1))
