@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,16 +74,14 @@ def machine() -> dict[str, Any]:
 
 
 def show(value: float) -> str:
-    """Return a number as a table shows it: three digits that mean something, no more.
+    """Return a number as a table shows it: three digits that mean something, no exponent.
 
-    >>> show(1234567.8), show(12.345), show(0.98765), show(3)
-    ('1,234,568', '12.3', '0.988', '3')
+    >>> show(1234567.8), show(12.345), show(0.98765), show(0.0000226), show(3), show(0.0)
+    ('1,234,568', '12.3', '0.988', '0.0000226', '3', '0')
     """
     if isinstance(value, int) or abs(value) >= 100:
         return f"{value:,.0f}"
-    if value == 0:
-        return "0"
-    return f"{value:.3g}"
+    return format(Decimal(f"{value:.3g}"), "f")
 
 
 def verdict(figure: Figure) -> str:

@@ -179,7 +179,7 @@ def test_each_check_above_bites(
 
 @pytest.mark.parametrize(
     "name",
-    ["danseo.settings"]
+    ["danseo.settings", "benchmarks.harness"]
     + [m.name for m in pkgutil.walk_packages(danseo.core.__path__, "danseo.core.")],
 )
 def test_the_examples_in_docstrings_are_true(name: str) -> None:
