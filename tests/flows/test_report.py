@@ -232,9 +232,9 @@ def test_a_challenge_without_clues_has_a_page_too(view):
 
 
 def test_percentages_round_half_up_and_keep_their_sign():
-    assert percent(5 * 10**13) == "0.01 %"
-    assert percent(5 * 10**13 - 1) == "0.00 %"
-    assert percent(-WHOLE // 4) == "-25.00 %"
+    assert percent(5 * 10**13) == "0.01\N{NO-BREAK SPACE}%"
+    assert percent(5 * 10**13 - 1) == "0.00\N{NO-BREAK SPACE}%"
+    assert percent(-WHOLE // 4) == "-25.00\N{NO-BREAK SPACE}%"
 
 
 def test_a_score_is_cut_and_never_rounded_up():

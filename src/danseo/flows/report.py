@@ -149,11 +149,11 @@ def percent(part: int, whole: int = WHOLE) -> str:
     """Return a part of a whole as a percentage with two digits, rounded half up.
 
     >>> percent(312_345_000_000_000_000), percent(-5, 1000)
-    ('31.23 %', '-0.50 %')
+    ('31.23\\xa0%', '-0.50\\xa0%')
     """
     sign = "-" if part < 0 else ""
     hundredths = (abs(part) * 20_000 + whole) // (2 * whole)
-    return f"{sign}{hundredths // 100}.{hundredths % 100:02d} %"
+    return f"{sign}{hundredths // 100}.{hundredths % 100:02d}\N{NO-BREAK SPACE}%"
 
 
 def decimal(billionths: int, digits: int = 4) -> str:
@@ -356,13 +356,12 @@ class _Page:
             for key, share in zip(("own", "received", "owed", "jury"), shares, strict=True)
         ]
         title = escape(clue.title or self.words["untitled"])
-        status = escape(clue.status)
+        about = " · ".join(escape(part) for part in (clue.author, clue.form, clue.status) if part)
         return (
             f'<tr role="row"><th class="left" scope="row" role="rowheader"><b>{title}</b>'
-            f'<span class="none">#{clue.clue} · {escape(clue.author)} · {escape(clue.form)}<br>'
-            f"{status}</span></th>{''.join(cells)}"
+            f'<span class="none">#{clue.clue} · {about}</span></th>{"".join(cells)}'
             f'<td class="total" role="cell" data-label="{self.say("total")}">'
-            f"<span>{percent(clue.total)}{bar}{money}</span></td></tr>"
+            f"<span>{percent(clue.total) if clue.total else '0'}{bar}{money}</span></td></tr>"
         )
 
     def _cell(self, key: str, content: str) -> str:
@@ -401,19 +400,18 @@ class _Page:
 
     def gallery(self) -> str:
         """Return each clue with its picture beside the truth."""
-        cards = "".join(map(self._card, self.view.clues))
+        shown = "".join(self._card(clue) for clue in self.view.clues if clue.picture)
+        bare = "".join(self._card(clue) for clue in self.view.clues if not clue.picture)
         note = f'<p class="quiet">{self.say("gallery_note")}</p>{self._legend()}'
-        return self._section("gallery", f'{note}<div class="clues">{cards}</div>')
+        rest = f'<div class="clues bare">{bare}</div>' if bare else ""
+        return self._section("gallery", f'{note}<div class="clues">{shown}</div>{rest}')
 
     def _card(self, clue: Clue) -> str:
-        shown = (
-            f"<figure>{self._picture(clue)}</figure>"
-            if clue.picture
-            else f'<p class="blank">{self.say("no_picture")}</p>'
-        )
-        score = (
-            f' · <span class="score">{decimal(clue.score)}</span>' if clue.score is not None else ""
-        )
+        shown = f"<figure>{self._picture(clue)}</figure>" if clue.picture else ""
+        score = ""
+        if clue.score is not None:
+            score = f' · <span class="score">{decimal(clue.score)}</span>'
+        total = f" · {percent(clue.total)}" if clue.total else ""
         cites = ", ".join(f"#{c}" for c, _ in clue.cites)
         stands = f"<p>{self.say('stands_on', clues=cites)}</p>" if cites else ""
         told = f"<p>{escape(clue.description)}</p>" if clue.description else ""
@@ -422,35 +420,37 @@ class _Page:
             f'<article class="clue" id="clue-{clue.clue}">{shown}'
             f"<h3>{escape(clue.title or self.words['untitled'])}</h3>"
             f'<p class="quiet">#{clue.clue} · {escape(clue.author)} · {escape(clue.status)}'
-            f"{score} · {percent(clue.total)}</p>{told}{stands}{reason}</article>"
+            f"{score}{total}</p>{told}{stands}{reason}</article>"
         )
 
     def pool(self) -> str:
         """Return where the money came from and where it went."""
-        gifts = "".join(
-            f"<tr><td class='left'>{instant(g.time)}</td><td class='left'>{escape(g.donor)}</td>"
-            f"<td>{escape(_money(g.money))}</td></tr>"
-            for g in self.view.gifts
-        )
-        pots = "".join(
-            f"<tr><th class='left' scope='row'>{escape(p.asset)}</th><td>{p.received:,}</td>"
-            f"<td>{p.paid:,}</td><td>{p.left:,}</td></tr>"
-            for p in self.view.pots
-        )
-        heads = "".join(f'<th scope="col">{self.say(k)}</th>' for k in ("got", "out", "left"))
-        table = (
-            f'<table><thead><tr><th class="left" scope="col">{self.say("asset")}</th>{heads}'
-            f"</tr></thead><tbody>{pots}</tbody></table>"
-        )
+        view = self.view
+        pots = [(p.asset, f"{p.received:,}", f"{p.paid:,}", f"{p.left:,}") for p in view.pots]
+        gifts = [(g.donor, instant(g.time), _money(g.money)) for g in view.gifts]
+        tables = self._list(("asset", "got", "out", "left"), pots)
         if gifts:
-            table += (
-                f'<table style="margin-top:32px"><thead><tr><th class="left" scope="col">'
-                f'{self.say("when")}</th><th class="left" scope="col">{self.say("donor")}</th>'
-                f'<th scope="col">{self.say("amount")}</th></tr></thead>'
-                f"<tbody>{gifts}</tbody></table>"
-            )
+            tables += f'<div class="second">{self._list(("donor", "when", "amount"), gifts)}</div>'
         return self._section(
-            "pool", f'<p class="quiet">{self.say("pool_note")}</p>{self._wide(table, "pool")}'
+            "pool", f'<p class="quiet">{self.say("pool_note")}</p>{self._wide(tables, "pool")}'
+        )
+
+    def _list(self, keys: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+        """Return a plain table whose first column names the row."""
+        head = "".join(f'<th scope="col" role="columnheader">{self.say(k)}</th>' for k in keys[1:])
+        body = ""
+        for row in rows:
+            cells = "".join(
+                self._cell(k, escape(v)) for k, v in zip(keys[1:], row[1:], strict=True)
+            )
+            body += (
+                f'<tr role="row"><th class="left" scope="row" role="rowheader">{escape(row[0])}'
+                f"</th>{cells}</tr>"
+            )
+        return (
+            f'<table class="ledger" role="table"><thead role="rowgroup"><tr role="row">'
+            f'<th class="left" scope="col" role="columnheader">{self.say(keys[0])}</th>{head}</tr>'
+            f'</thead><tbody role="rowgroup">{body}</tbody></table>'
         )
 
     def proof(self) -> str:

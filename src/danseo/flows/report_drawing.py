@@ -56,22 +56,35 @@ def graph(vertices: Sequence[Vertex], label: str) -> str:
     """Return the graph of clues: who stands on whom runs from right to left.
 
     A clue stands one column right of the last one that it cites. Edges bend around columns that
-    they pass. Circles grow with the share, lines with the weight.
+    they pass. Clues without an edge stand below a line. Circles grow with the share, lines with
+    the weight.
     """
-    places, edges = _layers(vertices)
-    columns: list[list[_Place]] = [[] for _ in range(1 + max(p.layer for p in places))]
+    tied = {c for v in vertices for c, _ in v.cites} | {v.clue for v in vertices if v.cites}
+    places, edges = _layers([vertex for vertex in vertices if vertex.clue in tied])
+    columns: list[list[_Place]] = [
+        [] for _ in range(1 + max((p.layer for p in places), default=-1))
+    ]
     for place in places:
         columns[place.layer].append(place)
     _order(columns, edges)
-    tallest = max(map(len, columns))
+    tallest = max(map(len, columns), default=0)
     for column in columns:
         for slot, place in enumerate(column):
             place.x = COLUMN * (place.layer + 0.5)
             place.y = 48 + ROW * (slot + (tallest - len(column)) / 2)
-    width, height = COLUMN * len(columns), ROW * tallest + 12
+    alone = [_Place(0, vertex) for vertex in vertices if vertex.clue not in tied]
+    across = max(len(columns), min(4, len(alone)))
+    for slot, place in enumerate(alone):
+        place.x = COLUMN * (slot % across + 0.5)
+        place.y = 48 + ROW * (tallest + slot // across)
+    rows = tallest + math.ceil(len(alone) / across)
+    width, height = COLUMN * across, ROW * rows + 12
     body = [_edge(chain, weight) for chain, weight in edges]
     body += [_weight(chain, weight) for chain, weight in edges]
-    body += [_vertex(place, place.vertex) for place in places if place.vertex]
+    if alone and edges:
+        y = ROW * tallest + 4
+        body.append(f'<line class="grid" x1="0" y1="{y}" x2="{width}" y2="{y}"/>')
+    body += [_vertex(place, place.vertex) for place in [*places, *alone] if place.vertex]
     return (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(label)}">'
@@ -110,8 +123,6 @@ def _order(columns: list[list[_Place]], edges: _Edges) -> None:
             near.setdefault(id(one), []).append(other)
             near.setdefault(id(other), []).append(one)
     for column in columns:
-        # What nobody cites and cites nobody stands below.
-        column.sort(key=lambda place: id(place) not in near)
         _number(column)
     for sweep in range(8):
         step = 1 if sweep % 2 else -1
@@ -131,7 +142,7 @@ def _number(column: list[_Place]) -> None:
 
 
 def _radius(vertex: Vertex) -> float:
-    return 7 + 40 * math.sqrt(min(1.0, max(0.0, vertex.part))) if vertex.part > 0 else 7
+    return 7 + 40 * math.sqrt(min(1.0, max(0.0, vertex.part)))
 
 
 def _edge(chain: list[_Place], weight: float) -> str:

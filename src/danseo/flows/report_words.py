@@ -10,7 +10,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "best": "The best clue so far: #{number}, {title}, by {author}. ",
         "reached": "Best score",
         "goal_is": "the goal is {goal}",
-        "steps": "Clues that moved the frontier",
+        "steps": "Steps forward",
         "of_clues": "of {clues} clues",
         "awarded": "Reward earned",
         "of_reward": "of the whole pot",
@@ -28,7 +28,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "goal": "goal",
         "graph": "Who stands on whom",
         "graph_note": "An arrow runs from a clue to one that it builds on, and is as thick as the "
-        "weight it gives. A circle is as large as the clue's share; an empty one earned nothing.",
+        "weight it gives. A circle is as large as the clue's share; an empty one earned nothing. "
+        "Below the line are clues that cite nobody and that nobody cites.",
         "no_clues": "No clue has been published yet.",
         "untitled": "(never revealed)",
         "ledger": "What each clue earns",
@@ -48,7 +49,6 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "unreached": "Not yet earned: the goal and the jury's last rounds",
         "gallery": "Each clue beside the truth",
         "gallery_note": "Left the prediction, right the truth, both over the papyrus.",
-        "no_picture": "No picture: this clue has no prediction that could be scored.",
         "stands_on": "Stands on {clues}.",
         "pool": "Where the money came from",
         "pool_note": "Every receipt counts for all: a later donation raises everybody's pay alike.",
@@ -111,7 +111,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "graph": "누가 누구의 어깨 위에 섰나",
         "graph_note": "화살표는 단서에서 그것이 딛고 선 단서로 갑니다. 굵기는 인용의 무게, "
         "원의 크기는 "
-        "몫입니다. 빈 원은 몫이 없습니다.",
+        "몫입니다. 빈 원은 몫이 없습니다. 줄 아래는 서로 인용이 없는 단서입니다.",
         "no_clues": "아직 공개된 단서가 없습니다.",
         "untitled": "(공개되지 않음)",
         "ledger": "단서마다 받는 몫",
@@ -130,7 +130,6 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "unreached": "아직 벌지 않은 것: 목표까지와 배심의 남은 회차",
         "gallery": "단서와 정답을 나란히",
         "gallery_note": "왼쪽은 예측, 오른쪽은 정답. 둘 다 파피루스 위에 그렸습니다.",
-        "no_picture": "그림 없음: 채점할 수 있는 예측이 없는 단서입니다.",
         "stands_on": "{clues} 위에 섰습니다.",
         "pool": "돈은 어디서 왔나",
         "pool_note": "모든 수입은 모두의 것입니다. 나중의 기부도 모든 이의 보상을 똑같이 올립니다.",
