@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from danseo.core.errors import NotFound
+from danseo.core.merkle import Tree, leaf_hash
 from danseo.log import keys, signing, snapshot
 from danseo.log.sequencer import Appended, Sequencer
+from danseo.log.source import FolderSource
+from danseo.log.verify import verify
 from tests.log import writing
 from tests.log.disk import Disk, Recorder
 from tests.log.writing import DOMAIN, OPERATOR, OTHER, START, check_public, leaves_of, tick, ticks
 
-RULES = [("kill", 0), ("none", 0), ("names", 0), *(("some", seed) for seed in range(2))]
+RULES = [("kill", 0), ("none", 0), ("names", 0), ("some", 1)]
 
 
 def test_kills_at_random_points_of_200_appends_lose_nothing(tmp_path):
@@ -58,6 +61,18 @@ def append_until_killed(home: Path, chance: random.Random) -> int:
         os.waitpid(child, 0)
         lines = b"".join([*heard, pipe.read()]).split()
     return int(lines[-1])
+
+
+def root_of(home: Path, since: bytes) -> bytes:
+    """The root of the log in `home`, verified but for signatures up to the checkpoint `since`."""
+    with FolderSource(home / "log") as source:
+        return verify(source, workers=1, since=since).root
+
+
+def root_over(leaves: list[bytes]) -> bytes:
+    tree = Tree()
+    tree.extend(map(leaf_hash, leaves))
+    return tree.root()
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +121,7 @@ def test_a_crash_after_any_file_operation_loses_nothing(tmp_path, run, rule, see
         with Sequencer(home) as log:
             assert log.size >= acknowledged, operation
             size = log.size
-        assert check_public(home / "log", since).size == size, operation
-        assert leaves_of(home / "log") == leaves[:size], operation
+        assert root_of(home, since) == root_over(leaves[:size]), operation
     assert acknowledged == len(leaves)
     assert len(operations) > 60
 
@@ -164,5 +178,4 @@ def test_a_crash_while_mending_is_mended_too(tmp_path, run):
             again.crash(crashed, rule, n)
             with Sequencer(crashed) as log:
                 assert log.size == size
-            assert check_public(crashed / "log", since).size == size
-            assert leaves_of(crashed / "log") == leaves[:size]
+            assert root_of(crashed, since) == root_over(leaves[:size])

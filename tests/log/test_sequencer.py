@@ -551,6 +551,21 @@ def test_the_lock_is_held_until_close(tmp_path):
         log.append([tick(1)])
 
 
+def test_a_child_that_lives_on_does_not_hold_the_lock(tmp_path):
+    log = writing.create(tmp_path)
+    reading, writing_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing_end)
+        os.read(reading, 1)  # until the parent hangs up
+        os._exit(0)
+    log.close()
+    Sequencer(tmp_path).close()
+    os.close(writing_end)
+    os.close(reading)
+    os.waitpid(child, 0)
+
+
 def test_the_site_signs_for_people_without_a_wallet(tmp_path):
     with writing.create(tmp_path, site=OTHER.address) as log:
         person = "site:" + "0a" * 16

@@ -65,10 +65,7 @@ def leaves_of(folder: Path) -> list[bytes]:
     return leaves
 
 
-def check_public(folder: Path, since: bytes | None = None) -> State:
-    """Verify what is public, as a stranger would; return the state that it gives.
-
-    Signatures up to the checkpoint `since` are not checked again.
-    """
+def check_public(folder: Path) -> State:
+    """Verify what is public, as a stranger would; return the state that it gives."""
     with FolderSource(folder) as source:
-        return verify(source, workers=1, since=since).state
+        return verify(source, workers=1).state

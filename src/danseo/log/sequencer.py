@@ -105,6 +105,9 @@ class Sequencer:
             with contextlib.suppress(Unavailable):
                 # On a full disk a log can be read. The next append tries again, or says why not.
                 self._catch_up()
+        except OSError as error:
+            self._lock.release()
+            raise _full(error, home) from None
         except BaseException:
             self._lock.release()
             raise
