@@ -20,7 +20,7 @@ from typing import Any
 from danseo.core import canonical
 from danseo.core.challenge import SCORED_FORMS, WHOLE, Clue, commitment_of
 from danseo.core.entry import parse, to_body
-from danseo.core.errors import Conflict, Invalid, NotFound, Unfit, Usage
+from danseo.core.errors import Conflict, Invalid, NotFound, Refused, Unfit, Usage
 from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
 from danseo.flows.acting import Desk
 from danseo.flows.spec import billionths
@@ -174,7 +174,11 @@ def commit(
         "payees": [[p.to, p.parts] for p in payees],
     }
     _save_draft(folder, draft, manifest, making.files())
-    receipt = desk.say(key, Commit(commitment), name)
+    try:
+        receipt = desk.say(key, Commit(commitment), name)
+    except Refused:
+        shutil.rmtree(folder)
+        raise
     return Published(receipt.index, receipt, None)
 
 
