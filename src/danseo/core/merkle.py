@@ -105,9 +105,16 @@ class Tree:
 
 def subtree_root(nodes: Sequence[bytes]) -> bytes:
     """Return the root over `nodes`, hashes of one level, in the shape of RFC 9162."""
-    tree = Tree()
-    tree.extend(nodes)
-    return tree.root()
+    if not nodes:
+        return EMPTY
+    row = list(nodes)
+    while len(row) > 1:
+        pairs = zip(row[::2], row[1::2], strict=False)
+        above = [sha256(b"\1" + left + right).digest() for left, right in pairs]
+        if len(row) % 2:
+            above.append(row[-1])  # no sibling: it is the subtree's root one level up, too
+        row = above
+    return row[0]
 
 
 def nodes_of(leaves: Sequence[bytes]) -> Nodes:

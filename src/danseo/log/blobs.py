@@ -16,15 +16,15 @@ from typing import IO, Any, Final
 
 import fsspec
 
-from danseo.core import canonical
 from danseo.core.errors import Invalid, Malformed, NotFound, Unavailable
 from danseo.log.files import sync_folders
+from danseo.log.wire import read_object
 
 MAX_BLOB: Final = 1 << 32
 """Bytes of a blob that are read into memory at most, where the caller states no smaller limit."""
 MAX_MANIFEST: Final = 1 << 20
 """Bytes of a blob that is looked at for the names of further blobs."""
-CHUNK: Final = 1 << 20
+CHUNK: Final = 1 << 18
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _PATH = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
@@ -48,7 +48,7 @@ def checked(name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
-    _agree(name, digest.hexdigest())
+    agree(name, digest.hexdigest())
 
 
 def check_blob(name: str, chunks: Iterable[bytes]) -> int:
@@ -62,10 +62,10 @@ def manifest_names(data: bytes) -> list[str]:
     A manifest is a canonical JSON object with arrays of objects that have a member `sha256`: the
     description of a clue lists its files so, that of a challenge its data.
     """
-    if not data.startswith(b"{") or len(data) > MAX_MANIFEST:
+    if not data.startswith(b"{") or len(data) > MAX_MANIFEST or b'"sha256":' not in data:
         return []
     try:
-        members = canonical.decode(data).values()
+        members = read_object(data).values()
     except Malformed:
         return []
     found = [
@@ -127,7 +127,7 @@ class Blobs:
             data: bytes = file.read(limit + 1)
         if len(data) > limit:
             raise Invalid(f"The blob {name} has more than {limit} bytes.", "Ask for a larger part.")
-        _agree(name, hashlib.sha256(data).hexdigest())
+        agree(name, hashlib.sha256(data).hexdigest())
         return data
 
     def chunks(self, name: str) -> Iterator[bytes]:
@@ -223,7 +223,8 @@ def _hash_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _agree(name: str, found: str) -> None:
+def agree(name: str, found: str) -> None:
+    """Raise `Invalid` unless the hash `found` of a blob's content is its name."""
     if found != name:
         raise Invalid(f"The blob {name} holds other content: its hash is {found}.", _AGAIN)
 

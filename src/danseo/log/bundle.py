@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from danseo.core.entry import blobs, names_blobs, parse
+from danseo.core.entry import blobs, parse
 from danseo.core.errors import Invalid, NotFound, Usage
 from danseo.log.blobs import CHUNK, MAX_MANIFEST, blob_path, checked, manifest_names
 from danseo.log.note import parse_checkpoint, parse_note
@@ -242,8 +242,7 @@ def _named(source: Source, size: int) -> set[str]:
             continue
         for leaf in decode_bundle(source.tile(tile), tile):
             entry, _, _ = unwrap(leaf)
-            if names_blobs(entry.kind):
-                direct.update(blobs(parse(entry.kind, entry.body)))
+            direct.update(blobs(parse(entry.kind, entry.body)))
             if entry.kind == "blob.withhold":
                 withheld.add(entry.body["blob"])
     named = set(direct)

@@ -186,7 +186,14 @@ def recover(digest: bytes, signature: bytes) -> str:
         and lib.secp256k1_ecdsa_recover(_CONTEXT, point, parsed, digest)
     ):
         raise BadSignature("No key can have made a signature.", "Sign the entry again.")
-    out, size = ffi.new(_UNCOMPRESSED), ffi.new(_SIZE, 65)
+    return _address_of(bytes(ffi.buffer(point)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _address_of(raw: bytes) -> str:
+    """Return the address of a point in libsecp256k1's own form: few keys sign most entries."""
+    point, out, size = ffi.new(_POINT), ffi.new(_UNCOMPRESSED), ffi.new(_SIZE, 65)
+    ffi.buffer(point)[:] = raw
     lib.secp256k1_ec_pubkey_serialize(_CONTEXT, out, size, point, lib.SECP256K1_EC_UNCOMPRESSED)
     return _address(bytes(ffi.buffer(out)))
 

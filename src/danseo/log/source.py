@@ -47,8 +47,8 @@ class Source(ABC):
         """Yield the bytes of a file; raise `NotFound` or `Unavailable` where there are none."""
 
     @abstractmethod
-    def files(self) -> dict[str, int] | None:
-        """Return the size of every file by its path, or None where they cannot be listed."""
+    def files(self) -> set[str] | None:
+        """Return the path of every file, or None where they cannot be listed."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open
         """Let go of whatever is open."""
@@ -116,20 +116,26 @@ class FolderSource(Source):
 
     def __init__(self, folder: Path, blobs: Blobs | None = None) -> None:
         super().__init__(str(folder), blobs)
-        self._folder = folder
 
     def parts(self, path: str) -> Iterator[bytes]:
+        # Plain descriptors: a log can name a hundred thousand small blobs.
         try:
-            with (self._folder / path).open("rb") as file:
-                while chunk := file.read(CHUNK):
+            descriptor = os.open(f"{self.place}/{path}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                chunk = os.read(descriptor, CHUNK)
+                while chunk:
                     yield chunk
+                    # A short read of a file is its last.
+                    chunk = os.read(descriptor, CHUNK) if len(chunk) == CHUNK else b""
+            finally:
+                os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"{self.place} holds no {path}.", REPAIR) from None
         except OSError as error:
             raise Unavailable(f"{self.place}/{path} cannot be read: {error}.", "") from error
 
-    def files(self) -> dict[str, int]:
-        return dict(_walk(str(self._folder), ""))
+    def files(self) -> set[str]:
+        return set(_walk(self.place, ""))
 
 
 class BundleSource(Source):
@@ -142,8 +148,8 @@ class BundleSource(Source):
     def parts(self, path: str) -> Iterator[bytes]:
         return self._archive.chunks(path)
 
-    def files(self) -> dict[str, int]:
-        return {member.name: member.size for member in self._archive.members.values()}
+    def files(self) -> set[str]:
+        return set(self._archive.members)
 
     def close(self) -> None:
         self._archive.close()
@@ -229,7 +235,7 @@ def _is_log(folder: Path) -> bool:
     return (folder / "checkpoint").exists() or (folder / "tile").exists()
 
 
-def _walk(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
+def _walk(folder: str, prefix: str) -> Iterator[str]:
     """Yield each file below `folder`; raise `Invalid` for a link, a pipe or the like."""
     with os.scandir(folder) as found:
         for one in found:
@@ -237,7 +243,7 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
             if one.is_dir(follow_symlinks=False):
                 yield from _walk(one.path, f"{path}/")
             elif one.is_file(follow_symlinks=False):
-                yield path, one.stat(follow_symlinks=False).st_size
+                yield path
             else:
                 raise Invalid(f"{path} is neither a file nor a folder.", "Remove it.")
 

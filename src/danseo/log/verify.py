@@ -12,17 +12,20 @@ and with what to do next. What the entries say of scores is not checked here: `h
 from __future__ import annotations
 
 import functools
+import gc
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from multiprocessing import get_context
 from typing import Final, NoReturn
 
 from danseo.core import state as core_state
-from danseo.core.entry import Entry, blobs, names_blobs, parse
+from danseo.core.entry import Entry, blobs_in, parse
 from danseo.core.errors import (
     DanseoError,
     Invalid,
@@ -31,9 +34,9 @@ from danseo.core.errors import (
     Refused,
     Unavailable,
 )
-from danseo.core.merkle import HASH_SIZE, Tree, leaf_hash
+from danseo.core.merkle import HASH_SIZE, Tree, leaf_hash, subtree_root
 from danseo.core.state import State
-from danseo.log.blobs import MAX_MANIFEST, checked, manifest_names, parse_blob_path
+from danseo.log.blobs import MAX_MANIFEST, agree, manifest_names, parse_blob_path
 from danseo.log.note import MAX_NOTE, Checkpoint, Note, Verifier, parse_checkpoint, parse_note
 from danseo.log.signing import Domain
 from danseo.log.signing import check as check_signature
@@ -48,6 +51,7 @@ from danseo.log.tiles import (
     decode_bundle,
     parse_path,
     split_bundle,
+    split_hashes,
     tiles_of,
 )
 from danseo.log.wire import entry_of, unwrap
@@ -61,6 +65,8 @@ FEW: Final = 32 * WIDTH
 FETCHERS: Final = 8
 """Files that are fetched from a server at the same time."""
 
+_HEIGHT: Final = 8
+"""Levels of the tree that a tile spans: 2^8 = `WIDTH`."""
 _DO_NOT_RELY: Final = "Do not rely on this log; keep a copy and ask its host for an explanation."
 _BAD_ENTRY: Final = (
     "Fetch the log again from its host or a mirror; if it stays so, do not rely on anything from "
@@ -164,11 +170,24 @@ def verify(
     run.open([*saved, *([since] if since is not None else [])], since)
     count = workers or len(os.sched_getaffinity(0))
     total = run.point.size
-    for bundle, found in _check_all(source, total, run.terms, count):
-        run.take(bundle, found)
-        if progress is not None:
-            progress(bundle.tile.first + bundle.tile.width, total)
+    with _no_collections():
+        for bundle, found in _check_all(source, total, run.terms, count):
+            run.take(bundle, found)
+            if progress is not None:
+                progress(bundle.tile.first + bundle.tile.width, total)
     return run.close()
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the garbage collector still: the fold makes millions of objects and no cycle."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Run:
@@ -240,18 +259,20 @@ class _Run:
                 self.point.size,
             )
 
-    def _sort_files(self, files: dict[str, int] | None) -> None:
+    def _sort_files(self, files: set[str] | None) -> None:
         """Refuse files that no log of this size has; note older partial tiles for comparison."""
         if files is None:
             return
         self._partials = {}
         stored: set[bytes] = set()
         for path in sorted(files):
-            tile, blob = parse_path(path), parse_blob_path(path)
+            blob = parse_blob_path(path)
+            if blob is not None:
+                stored.add(bytes.fromhex(blob))
+                continue
+            tile = parse_path(path)
             if tile is not None and tile.exists_in(self.point.size):
                 self._partials.setdefault((tile.level, tile.index), []).append(tile.width)
-            elif blob is not None:
-                stored.add(bytes.fromhex(blob))
             elif path != CHECKPOINT:
                 raise Invalid(
                     f"{path} is no file of a log of {self.point.size} entries.",
@@ -264,16 +285,17 @@ class _Run:
     def _read_genesis(self, trusted: int) -> _Terms:
         tile = Tile(ENTRIES, 0, min(WIDTH, self.point.size))
         try:
-            leaf = next(split_bundle(self.source.tile(tile), tile))
-            entry, _, _ = unwrap(leaf)
-            body = entry.body
+            found = _unwrap_at(next(split_bundle(self.source.tile(tile), tile)), 0)
+            entry, body = found[0], found[0].body
             if entry.kind != "log.genesis":
                 raise OutOfOrder(f"It is of kind {entry.kind}.", "A log begins with its genesis.")
             parse(entry.kind, body)
             terms = _Terms(body["chain_id"], body["origin"], body.get("site", ""), trusted)
-            _check_leaf(leaf, 0, Domain(terms.chain_id, terms.origin), terms)
         except Refused as error:
             raise Invalid(f"Entry 0 is no genesis: {error.message}", _DO_NOT_RELY, 0) from None
+        fault = _check_signatures([found], terms)
+        if fault is not None:
+            raise Invalid(fault.message, fault.remedy, fault.index)
         return terms
 
     # --- the entries ----------------------------------------------------------------------------
@@ -290,15 +312,18 @@ class _Run:
                 REPAIR,
             )
         entries = found.entries or [entry_of(leaf) for leaf in _before(data, tile, fault)]
-        for entry in entries:
-            if fault is not None and entry.index >= fault.index:
-                break
-            self._fold(entry)
-        if fault is not None:
-            raise Invalid(fault.message, fault.remedy, fault.index)
+        try:
+            for entry in entries:
+                if fault is not None and entry.index >= fault.index:
+                    break
+                self._fold(entry)
+            if fault is not None:
+                raise Invalid(fault.message, fault.remedy, fault.index)
+        finally:
+            if self._blobs is not None:
+                self._blobs.look()  # also on a fault: a blob named before it may be the first
         self._grow(first, hashes)
         self._compare_older(tile, data)
-        self._push(0, hashes)
 
     def _fold(self, entry: Entry) -> None:
         try:
@@ -310,7 +335,7 @@ class _Run:
                 self._withheld.append(
                     Withheld(body["blob"], entry.index, body["reason"], entry.time)
                 )
-            if self._blobs is not None and names_blobs(entry.kind):
+            if self._blobs is not None:
                 self._blobs.named(entry)
         except Refused as error:
             raise Invalid(
@@ -321,13 +346,14 @@ class _Run:
 
     def _grow(self, first: int, hashes: bytes) -> None:
         """Append the leaves' hashes to the tree; compare it with checkpoints saved on the way."""
-        end = first + len(hashes) // HASH_SIZE
-        stops = sorted({p.size for _, p in self._saved if first < p.size <= end} | {end})
-        at = first
-        for stop in stops:
-            part = hashes[(at - first) * HASH_SIZE : (stop - first) * HASH_SIZE]
-            self.tree.extend(part[i : i + HASH_SIZE] for i in range(0, len(part), HASH_SIZE))
-            at = stop
+        rows = split_hashes(hashes)
+        end = first + len(rows)
+        node = subtree_root(rows) if len(rows) == WIDTH else b""
+        stops = {p.size for _, p in self._saved if first < p.size <= end}
+        if node and not stops - {end}:
+            self.tree.append_node(_HEIGHT, node)
+        for stop in sorted(stops | {end}):
+            self.tree.extend(rows[self.tree.size - first : stop - first])
             for _, point in self._saved:
                 if point.size == stop and point.root != self.tree.root():
                     raise Invalid(
@@ -335,9 +361,13 @@ class _Run:
                         "the saved checkpoint says.",
                         _KEEP,
                     )
+        self._push(0, hashes, node)
 
-    def _push(self, level: int, hashes: bytes) -> None:
-        """Add hashes to a level of tiles; compare each tile that is full, and its parts."""
+    def _push(self, level: int, hashes: bytes, node: bytes = b"") -> None:
+        """Add hashes to a level of tiles; compare each tile that is full, and its parts.
+
+        `node` is the root over `hashes` where they are a full tile and it is known.
+        """
         while level >= len(self._levels):
             self._levels.append(bytearray())
         held = self._levels[level]
@@ -346,11 +376,8 @@ class _Run:
             return
         done = bytes(held)
         held.clear()
-        tile = Tile(level, self.tree.size - 1 >> 8 * (level + 1))
-        self._compare(tile, done)
-        tree = Tree()
-        tree.extend(done[i : i + HASH_SIZE] for i in range(0, len(done), HASH_SIZE))
-        self._push(level + 1, tree.root())
+        self._compare(Tile(level, self.tree.size - 1 >> _HEIGHT * (level + 1)), done)
+        self._push(level + 1, node or subtree_root(split_hashes(done)))
 
     def _compare(self, tile: Tile, data: bytes) -> None:
         """Compare a tile of hashes with what it must be. Those of level 0 were compared before."""
@@ -386,7 +413,7 @@ class _Run:
         """Compare the last tiles, the root and the checkpoint's signature; report."""
         for level, held in enumerate(self._levels):
             if held:
-                index = self.tree.size >> 8 * (level + 1)
+                index = self.tree.size >> _HEIGHT * (level + 1)
                 self._compare(Tile(level, index, len(held) // HASH_SIZE), bytes(held))
         if self.tree.root() != self.point.root:
             raise Invalid(
@@ -449,44 +476,72 @@ class _BlobCheck:
         self._source = source
         self._seen: dict[bytes, bool] = {}  # whether it was looked at as a manifest, too
         self._missing: dict[str, tuple[int, int]] = {}  # index of the first, time of the last name
+        self._named: list[tuple[str, Entry]] = []
+        self._threads = ThreadPoolExecutor(FETCHERS) if source.remote else None
 
     def named(self, entry: Entry) -> None:
-        """Check the blobs that an entry names, and those that these name."""
-        for name in blobs(parse(entry.kind, entry.body)):
-            for further in self._check(name, entry, manifest=True):
-                self._check(further, entry, manifest=False)
+        """Take note of the blobs that an entry names; `look` reads them."""
+        for name in blobs_in(entry.kind, entry.body):
+            self._named.append((name, entry))
 
-    def _check(self, name: str, entry: Entry, *, manifest: bool) -> Sequence[str]:
-        """Check a blob that was not seen before; return the names in it if it is a manifest."""
-        raw = bytes.fromhex(name)
-        looked_at = self._seen.get(raw)
-        if looked_at or (looked_at is not None and not manifest):
-            return ()
-        if name in self._missing:
-            self._missing[name] = (self._missing[name][0], entry.time)
-            return ()
-        head = bytearray()
+    def look(self) -> None:
+        """Check the blobs that were named since the last look, and those that these name."""
+        named, self._named = self._named, []
+        further: list[tuple[str, Entry]] = []
+        for entry, names in self._look_at(named, manifests=True):
+            further += [(name, entry) for name in names]
+        for _ in self._look_at(further, manifests=False):
+            pass  # what they name is not followed
+
+    def _look_at(
+        self, named: Sequence[tuple[str, Entry]], *, manifests: bool
+    ) -> Iterator[tuple[Entry, Sequence[str]]]:
+        """Read each blob that was not seen before; yield what those that are manifests name."""
+        todo: dict[str, Entry] = {}
+        for name, entry in named:
+            looked_at = self._seen.get(bytes.fromhex(name))
+            if looked_at is None or (manifests and not looked_at):
+                todo.setdefault(name, entry)
+        wanted = [name for name in todo if name not in self._missing]
+        read = functools.partial(self._read, manifest=manifests)
+        outcomes = self._threads.map(read, wanted) if self._threads else map(read, wanted)
+        for name, outcome in zip(wanted, outcomes, strict=True):
+            entry = todo[name]
+            if isinstance(outcome, NotFound):
+                self._missing[name] = (entry.index, entry.time)
+                continue
+            if isinstance(outcome, Invalid):
+                message = f"{outcome.message} Entry {entry.index} names it."
+                raise Invalid(message, outcome.remedy, entry.index)
+            raw = bytes.fromhex(name)
+            self._seen[raw] = manifests
+            if self.stored is not None:
+                self.stored.discard(raw)
+            yield entry, outcome
+        for name, entry in named:
+            if name in self._missing:
+                self._missing[name] = (self._missing[name][0], entry.time)
+
+    def _read(self, name: str, *, manifest: bool) -> Sequence[str] | NotFound | Invalid:
+        """Read a blob; return the names in it if it is a manifest, or what is wrong with it."""
+        head, digest = b"", sha256()
         try:
-            for chunk in checked(name, self._source.chunks(name)):
+            for chunk in self._source.chunks(name):
+                digest.update(chunk)
                 if manifest and len(head) <= MAX_MANIFEST:
                     head += chunk
-        except NotFound:
-            self._missing[name] = (entry.index, entry.time)
-            return ()
-        except Invalid as error:
-            raise Invalid(
-                f"{error.message} Entry {entry.index} names it.", error.remedy, entry.index
-            ) from None
-        self._seen[raw] = manifest
-        if self.stored is not None:
-            self.stored.discard(raw)
-        return manifest_names(bytes(head)) if manifest else ()
+            agree(name, digest.hexdigest())
+        except (NotFound, Invalid) as error:
+            return error
+        return manifest_names(head) if manifest else ()
 
     def close(self, withheld: Sequence[Withheld]) -> tuple[int, list[Withheld]]:
         """Return the number of blobs checked, and the withheld ones with when they last stood.
 
         Raise `Invalid` for a blob that is missing though nobody withheld it, or that nobody names.
         """
+        if self._threads:
+            self._threads.shutdown()
         gone = {one.blob for one in withheld}
         for name, (index, _) in self._missing.items():
             if name not in gone:
@@ -515,31 +570,52 @@ def _log_keys(state: State) -> list[str]:
 # --- one bundle ---------------------------------------------------------------------------------
 
 
+_Unwrapped = tuple[Entry, bytes, bytes]
+
+
 def _check_bundle(data: bytes, tile: Tile, terms: _Terms) -> _Checked:
-    """Check a bundle by itself: form, signatures, and that each entry has its own index."""
-    domain = Domain(terms.chain_id, terms.origin)
-    hashes, entries, index = bytearray(), [], tile.first
-    fault: _Fault | None = None
+    """Check a bundle by itself: form, signatures, and that each entry has its own index.
+
+    First every leaf is unwrapped, then every signature checked: the tables of the curve and the
+    decoder would drive each other out of the processor's cache.
+    """
+    hashes, fault = bytearray(), None
+    found: list[_Unwrapped] = []
+    index = tile.first
     try:
         for leaf in split_bundle(data, tile):
             hashes += leaf_hash(leaf)
-            entries.append(_check_leaf(leaf, index, domain, terms))
+            found.append(_unwrap_at(leaf, index))
             index += 1
     except Invalid as error:  # the bundle itself is broken
         fault = _Fault(index, error.message, error.remedy)
     except Refused as error:
-        fault = _Fault(index, f"Entry {index} is not valid: {error.message}", _BAD_ENTRY)
-    return _Checked(bytes(hashes), fault, entries)
+        fault = _invalid(index, error)
+    return _Checked(bytes(hashes), _check_signatures(found, terms) or fault, [f[0] for f in found])
 
 
-def _check_leaf(leaf: bytes, index: int, domain: Domain, terms: _Terms) -> Entry:
-    """Return the entry of a leaf; raise a `Refused` for a bad form, signature or index."""
-    entry, signature, body_hash = unwrap(leaf)
-    if entry.index != index:
-        raise OutOfOrder(f"It says that it is entry {entry.index}.")
-    if index >= terms.trusted:
-        check_signature(domain, entry, body_hash, signature, terms.site)
-    return entry
+def _unwrap_at(leaf: bytes, index: int) -> _Unwrapped:
+    """Unwrap a leaf; raise a `Refused` for a bad form, or if it says that it stands elsewhere."""
+    found = unwrap(leaf)
+    if found[0].index != index:
+        raise OutOfOrder(f"It says that it is entry {found[0].index}.", _BAD_ENTRY)
+    return found
+
+
+def _check_signatures(found: Sequence[_Unwrapped], terms: _Terms) -> _Fault | None:
+    """Return the first entry that its author did not sign for this log, if there is one."""
+    domain = Domain(terms.chain_id, terms.origin)
+    for entry, signature, body_hash in found:
+        if entry.index >= terms.trusted:
+            try:
+                check_signature(domain, entry, body_hash, signature, terms.site)
+            except Refused as error:
+                return _invalid(entry.index, error)
+    return None
+
+
+def _invalid(index: int, error: Refused) -> _Fault:
+    return _Fault(index, f"Entry {index} is not valid: {error.message}", _BAD_ENTRY)
 
 
 def _first_difference(computed: bytes, stored: bytes) -> int | None:
@@ -637,6 +713,7 @@ def _raise(error: DanseoError) -> NoReturn:
 def _start(terms: _Terms) -> None:
     global _worker_terms  # noqa: PLW0603 - what a pool gives its processes
     _worker_terms = terms
+    gc.disable()
 
 
 def _check_in_process(data: bytes, tile: Tile) -> _Checked:

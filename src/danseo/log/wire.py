@@ -12,6 +12,7 @@ look for just that.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -82,7 +83,9 @@ class _Parcel(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode_leaf = msgspec.json.Decoder(_Leaf).decode
 _decode_parcel = msgspec.json.Decoder(_Parcel).decode
+_decode_object = msgspec.json.Decoder(dict[str, _JSON]).decode
 _convert = msgspec.convert
+_Raw = msgspec.Raw
 
 # In compact JSON a quote before a colon ends a key, or stands escaped inside a string. So a body
 # has good keys if every `":` ends a match of this; a string with `\":` in it takes the slow way.
@@ -116,6 +119,20 @@ def entry_of(leaf: bytes) -> Entry:
         return _entry(_decode_leaf(leaf))
     except ValueError:  # nested deeper than the fast type
         return unwrap(leaf)[0]
+
+
+def read_object(data: bytes) -> dict[str, Any]:
+    """Return the object whose canonical bytes are `data`; raise `Malformed` for any other bytes."""
+    try:
+        found: dict[str, Any] = _decode_object(data)
+        if _encode(found) == data and len(_keys(data)) == data.count(b'":'):
+            return found
+    except (ValueError, RecursionError):
+        pass  # the reference decides
+    value = canonical.decode(data)
+    if not isinstance(value, dict):
+        raise Malformed("The JSON is no object.", "Write an object.")
+    return value
 
 
 def pack(signed: Signed) -> bytes:
@@ -169,8 +186,11 @@ def _decode(data: bytes, shape: type[Any], decode: Any) -> tuple[Any, bytes, byt
         )
     try:
         value = decode(data)
-        body = _encode(value.entry.body)
+        members = value.entry.body
+        body = _encode(members)
+        value.entry.body = _Raw(body)
         sure = _encode(value) == data and len(_keys(body)) == body.count(b'":')
+        value.entry.body = members
     except (ValueError, RecursionError):
         sure = False
     if not sure:
@@ -181,13 +201,8 @@ def _decode(data: bytes, shape: type[Any], decode: Any) -> tuple[Any, bytes, byt
             f"The body has {len(body)} bytes; it may have {MAX_BODY}.",
             "Put long content into a blob and name its hash.",
         )
-    frame, text = value.entry, value.signature
-    if _names(f"{frame.author} {frame.kind} {frame.challenge}") is None:
-        raise Malformed(
-            f"Author, kind or challenge is ill-formed: {frame.author[:80]!r}, "
-            f"{frame.kind[:80]!r}, {frame.challenge[:80]!r}.",
-            "Use a lower-case address, a dotted kind and the challenge's name.",
-        )
+    _check_names(value.entry.author, value.entry.kind, value.entry.challenge)
+    text = value.signature
     try:
         signature = bytes.fromhex(text[2:])
     except ValueError:
@@ -197,6 +212,17 @@ def _decode(data: bytes, shape: type[Any], decode: Any) -> tuple[Any, bytes, byt
             f"The signature is {text[:140]!r}.", "It must be 0x and 130 lower-case hex digits."
         )
     return value, signature, sha256(body).digest()
+
+
+@functools.lru_cache(maxsize=4096)
+def _check_names(author: str, kind: str, challenge: str) -> None:
+    """Raise `Malformed` where one of these is ill-formed. They recur, so what is good is kept."""
+    if _names(f"{author} {kind} {challenge}") is None:
+        raise Malformed(
+            f"Author, kind or challenge is ill-formed: {author[:80]!r}, {kind[:80]!r}, "
+            f"{challenge[:80]!r}.",
+            "Use a lower-case address, a dotted kind and the challenge's name.",
+        )
 
 
 def _slowly(data: bytes, shape: type[Any]) -> Any:

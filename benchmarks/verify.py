@@ -1,0 +1,178 @@
+"""How fast a log of 200,000 signed entries is verified, everything checked, beside bare recovery.
+
+The log (`benchmarks.corpus`) holds real signatures by two hundred people, challenges with a
+thousand clues each, and two blobs a clue. The peer recovers the public key of each of the same
+signatures over the same digests with `coincurve` and does nothing else. Verification and peer
+take turns, and the best of each counts, so that what else the machine does disturbs both alike.
+
+Memory is measured in processes of their own: what `verify` holds at its peak, less what folding
+the same entries alone leaves behind.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+import coincurve
+
+from benchmarks.corpus import CHAIN, ORIGIN, log_of
+from benchmarks.harness import Figure, write
+from danseo.core.state import State, apply
+from danseo.log.note import parse_checkpoint, parse_note
+from danseo.log.signing import Domain
+from danseo.log.source import FolderSource
+from danseo.log.tiles import CHECKPOINT, ENTRIES, decode_bundle, tiles_of
+from danseo.log.verify import verify
+from danseo.log.wire import entry_of, unwrap
+
+SIZE: Final = 200_000
+SMALL: Final = 50_000
+ROUNDS: Final = 2
+_PEER: Final = "bare coincurve recovery of the same signatures"
+
+Signature = tuple[bytes, bytes]
+
+
+def run() -> list[Figure]:
+    """Measure and return the figures."""
+    folder, small = log_of(SIZE), log_of(SMALL)
+    signatures = list(_signatures(folder))
+    bare, bare_two, one, unread, two = [], [], [], [], []
+    for _ in range(ROUNDS):
+        bare.append(_seconds(lambda: _recover(signatures)))
+        one.append(_seconds(lambda: _verify(folder, 1)))
+        unread.append(_seconds(lambda: _verify(folder, 1, blobs=False)))
+        bare_two.append(_seconds(lambda: _recover_on_two(signatures)))
+        two.append(_seconds(lambda: _verify(folder, 2)))
+    ratio = min(bare) / min(one)
+    gain, peer_gain = min(one) / min(two), min(bare) / min(bare_two)
+    return [
+        Figure(
+            "entries verified on one core, everything checked",
+            SIZE / min(one),
+            "entries/s",
+            f"{_PEER}: {SIZE / min(bare):,.0f}/s",
+            ratio,
+            "at least 0.6",
+            ratio >= 0.6,
+        ),
+        Figure(
+            "entries verified on one core, blobs left unread",
+            SIZE / min(unread),
+            "entries/s",
+            f"{_PEER}: {SIZE / min(bare):,.0f}/s",
+            min(bare) / min(unread),
+        ),
+        Figure(
+            "gain of two cores over one",
+            gain,
+            "times",
+            f"{_PEER} on two cores: {peer_gain:.2f} times",
+            gain / peer_gain,
+            "at least 0.8",
+            gain / peer_gain >= 0.8,
+        ),
+        *_memory(folder, small),
+    ]
+
+
+def _memory(folder: Path, small: Path) -> list[Figure]:
+    """Return what verification holds beyond the state, for a large log and for a small one."""
+    state, small_state = _apart(_fold_alone, folder), _apart(_fold_alone, small)
+    beyond = _apart(_verify_alone, folder) - state
+    small_beyond = _apart(_verify_alone, small) - small_state
+    growth = (beyond - small_beyond) / (SIZE - SMALL)
+    return [
+        Figure("folded state", state / SIZE, "bytes an entry"),
+        Figure(
+            f"memory beyond the state, {SIZE:,} entries",
+            beyond / 2**20,
+            "MiB",
+            f"{SMALL:,} entries: {small_beyond / 2**20:.0f} MiB",
+            beyond / small_beyond,
+            "flat: at most 100 bytes more for each entry more",
+            growth <= 100,
+        ),
+    ]
+
+
+def _signatures(folder: Path) -> Iterator[Signature]:
+    """Yield the digest of each entry, and its signature as `coincurve` takes it."""
+    source, domain = FolderSource(folder), Domain(CHAIN, ORIGIN)
+    for tile in tiles_of(SIZE):
+        if tile.level == ENTRIES:
+            for leaf in decode_bundle(source.tile(tile), tile):
+                entry, signature, body = unwrap(leaf)
+                digest = domain.digest(
+                    entry.kind, entry.challenge, entry.summary, body, entry.sequence
+                )
+                yield digest, signature[:64] + bytes([signature[64] - 27])
+
+
+def _recover(signatures: list[Signature]) -> int:
+    for digest, signature in signatures:
+        coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    return len(signatures)
+
+
+def _recover_on_two(signatures: list[Signature]) -> None:
+    parts = [signatures[i : i + 2000] for i in range(0, len(signatures), 2000)]
+    with ProcessPoolExecutor(2, get_context("forkserver")) as pool:
+        sum(pool.map(_recover, parts))
+
+
+def _verify(folder: Path, workers: int, *, blobs: bool = True) -> None:
+    with FolderSource(folder) as source:
+        verify(source, workers=workers, blobs=blobs)
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def _apart(act: Callable[[Path], int], folder: Path) -> int:
+    """Return what `act` says in a fresh process."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(act, folder).result()
+
+
+def _fold_alone(folder: Path) -> int:
+    """Return the bytes of memory that the folded state takes."""
+    source, state = FolderSource(folder), State()
+    size = parse_checkpoint(parse_note(source.read(CHECKPOINT, 1 << 16)).text).size
+    gc.disable()
+    before = _resident()
+    for tile in tiles_of(size):
+        if tile.level == ENTRIES:
+            for leaf in decode_bundle(source.tile(tile), tile):
+                apply(state, entry_of(leaf))
+    return _resident() - before
+
+
+def _verify_alone(folder: Path) -> int:
+    """Return the bytes of memory that verification takes at its peak, the state included."""
+    before = _resident()
+    _verify(folder, 1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+
+
+def _resident() -> int:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    write("verify", run())
+    sys.exit()
