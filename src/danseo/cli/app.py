@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from danseo.cli import challenge, clue, judge, key, log, look
+from danseo.cli import challenge, clue, demo, judge, key, log, look
 
 app = typer.Typer(
     name="danseo",
@@ -43,3 +43,4 @@ app.add_typer(challenge.group, name="challenge")
 app.add_typer(clue.group, name="clue")
 judge.register(app)
 look.register(app)
+demo.register(app)

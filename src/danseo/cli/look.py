@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from danseo.cli.options import Cites, Home, Json, Name
+from danseo.cli.options import Cites, Home, Json, Lang, Name, OutFile
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command("standings")(standings)
     app.command("shares")(shares)
     app.command("simulate")(simulate)
+    app.command("report")(report)
 
 
 def standings(name: Name, home: Home = None, as_json: Json = False) -> None:
@@ -166,3 +167,37 @@ def simulate(
             else []
         ),
     )
+
+
+def report(
+    name: Name,
+    out: OutFile,
+    log: Annotated[
+        str, typer.Option(metavar="PLACE", help="A log elsewhere: folder, address or bundle.")
+    ] = "",
+    lang: Lang = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Verify the log, then write one self-contained page about a challenge.
+
+    Example: danseo report example --out report.html
+    """
+    from danseo import app as wiring
+    from danseo.cli import show
+    from danseo.cli.here import called, chosen
+    from danseo.core.errors import Usage
+    from danseo.flows import auditing, reporting
+    from danseo.log.source import open_source
+
+    settings = chosen(home, lang=lang)
+    names = wiring.name_of(settings)
+    place = open_source(log) if log else wiring.source(settings)
+    with place as source, show.progress("verifying") as tell:
+        audit = auditing.audit(source, workers=settings.workers, progress=tell)
+        page = reporting.report(source, audit, name, lambda who: called(names, who), settings.lang)
+    try:
+        out.write_text(page, "utf-8")
+    except OSError as error:
+        raise Usage(f"{out} cannot be written: {error.strerror}.", "Name another file.") from None
+    show.result(as_json, {"file": str(out)}, f"Wrote {out}.")

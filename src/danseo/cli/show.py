@@ -66,14 +66,14 @@ def error(problem: DanseoError, as_json: bool) -> None:
         sys.stderr.write(json.dumps(found, ensure_ascii=False) + "\n")
         return
     out = console(error=True)
-    out.print(f"error: {plain(_dated(problem.message))}", style="bold red", soft_wrap=True)
+    out.print(f"error: {plain(dated(problem.message))}", style="bold red", soft_wrap=True)
     if index is not None:
         out.print(f"       The first bad entry is {index}.", soft_wrap=True)
     if problem.remedy:
-        out.print(f"       {plain(_dated(problem.remedy))}", soft_wrap=True)
+        out.print(f"       {plain(dated(problem.remedy))}", soft_wrap=True)
 
 
-def _dated(text: str) -> str:
+def dated(text: str) -> str:
     """Return a message of the rules with its times, which count seconds, as people read them."""
     return _TIME.sub(lambda found: f"{found[1]} {instant(int(found[2]))}", text)
 

@@ -169,3 +169,88 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "{size}개의 장부로 만들었습니다.",
     },
 }
+
+PHASES: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "draft": "waiting for its people",
+        "open": "open",
+        "revealing": "past its deadline, revealing",
+        "scoring": "being scored",
+        "truth": "waiting for the truth",
+        "recomputing": "being recomputed",
+        "settled": "settled",
+        "closed": "closed",
+        "cancelled": "cancelled",
+    },
+    "ko": {
+        "draft": "맡은 이들을 기다림",
+        "open": "열림",
+        "revealing": "마감, 공개 중",
+        "scoring": "채점 중",
+        "truth": "정답을 기다림",
+        "recomputing": "다시 계산 중",
+        "settled": "정산됨",
+        "closed": "끝남",
+        "cancelled": "취소됨",
+    },
+}
+
+STATUS: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "committed": "committed, not yet shown",
+        "revealed": "published, waiting for its score",
+        "lapsed": "never revealed: its bond went to the pool",
+        "retracted": "taken back by its author",
+        "step": "a step",
+        "none": "no step",
+        "unfit": "could not be scored",
+        "passed": "passed over, scored at settlement",
+        "unscored": "no score can see it",
+        "copy": "a copy of #{of}",
+    },
+    "ko": {
+        "committed": "확약, 아직 비공개",
+        "revealed": "공개, 채점을 기다림",
+        "lapsed": "끝내 공개하지 않음: 보증금은 상금으로",
+        "retracted": "지은이가 거둠",
+        "step": "한 걸음",
+        "none": "걸음 아님",
+        "unfit": "채점할 수 없음",
+        "passed": "건너뜀, 정산 때 채점",
+        "unscored": "점수로 볼 수 없음",
+        "copy": "#{of}의 복사본",
+    },
+}
+
+TRUST: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "en": {
+        "proven": (
+            "who published what, in which order, and that nothing was changed since",
+            "every share, royalty and jury weight, recomputed from the entries",
+            "that the books balance, and that nobody was paid more than was payable",
+        ),
+        "recomputable": (
+            "every score, run again in the sandbox on the truth once it is released",
+            "every method, from its published script",
+        ),
+        "money": ("money received and paid, and deposits: by the organiser",),
+        "scores": ("scores so far: by two scorers with a stake; one could copy the other",),
+        "silent": ("every score, for ever: by two scorers, as the trustees stayed silent",),
+        "truth": ("that the truth is the right answer: by the organiser",),
+    },
+    "ko": {
+        "proven": (
+            "누가 무엇을 어떤 순서로 공개했는지, 그 뒤로 바뀐 것이 없는지",
+            "모든 몫과 로열티와 배심 가중치: 항목에서 다시 계산",
+            "장부가 맞는지, 지급할 몫보다 더 받은 이가 없는지",
+        ),
+        "recomputable": (
+            "모든 점수: 정답이 풀리면 격리된 곳에서 다시 채점",
+            "모든 방법: 공개된 스크립트로 다시 실행",
+        ),
+        "money": ("들어오고 나간 돈과 예치금: 주최자의 말",),
+        "scores": ("지금까지의 점수: 보증금을 건 채점자 두 명의 말 (서로 베낄 수는 있음)",),
+        "silent": ("모든 점수, 앞으로도: 관리인들이 침묵했으므로 채점자 두 명의 말",),
+        "truth": ("정답이 옳은 답이라는 것: 주최자의 말",),
+    },
+}

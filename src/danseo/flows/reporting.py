@@ -1,0 +1,215 @@
+"""Fill the report page from a verified log: `report` verifies first, and shows what it found."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from danseo.core import treasury
+from danseo.core.challenge import Challenge, Clue
+from danseo.core.challenge import phase as phase_of
+from danseo.core.errors import DanseoError
+from danseo.core.reward import SHARES, commons, shares
+from danseo.flows import clues as published
+from danseo.flows import reading, settling, standings
+from danseo.flows.auditing import Audit
+from danseo.flows.report import (
+    Clue as ClueView,
+)
+from danseo.flows.report import (
+    Gift,
+    LogFacts,
+    Money,
+    Point,
+    Pot,
+    ReportView,
+    render,
+)
+from danseo.flows.report_words import PHASES, STATUS, TRUST
+from danseo.log.source import Source
+from danseo.scoring import arrays
+from danseo.scoring.scorers import SCORERS
+from danseo.scroll import ink
+
+Names = Callable[[str], str]
+
+
+def report(source: Source, audit: Audit, name: str, names: Names, language: str = "en") -> str:
+    """Return the page of a challenge as HTML, in "en" or "ko".
+
+    `audit` is what the verification of `source` found; `names` calls an address by a name.
+    """
+    challenge = audit.log.state.challenge(name)
+    return render(_View(source, audit, challenge, names, language).view())
+
+
+class _View:
+    """Gathers what the page shows of one challenge."""
+
+    def __init__(
+        self, source: Source, audit: Audit, challenge: Challenge, names: Names, language: str
+    ) -> None:
+        self.source, self.audit, self.challenge = source, audit, challenge
+        self.names, self.language = names, language
+        self.about = json.loads(source.get(challenge.terms.about))
+        self.curve = challenge.terms.value_curve()
+
+    def view(self) -> ReportView:
+        log, terms, challenge = self.audit.log, self.challenge.terms, self.challenge
+        scorer = SCORERS.get(terms.scorer)
+        summary = ""
+        if scorer:
+            summary = scorer.summary_ko if self.language == "ko" else scorer.summary_en
+        trust = TRUST[self.language]
+        return ReportView(
+            title=self.about["title"],
+            challenge=challenge.id,
+            description=self.about["description"].strip(),
+            source=", ".join(f["path"] for f in self.about["data"]) + f" ({self.about['licence']})",
+            language=self.language,
+            phase=PHASES[self.language][phase_of(challenge, log.time)],
+            metric=f"{terms.scorer}: {summary}" if summary else terms.scorer,
+            opened=max(challenge.opened_at, challenge.created_at),
+            deadline=terms.deadline,
+            baseline=terms.curve[0].score,
+            goal=terms.curve[-1].score,
+            eta=terms.eta,
+            log=LogFacts(log.origin, log.size, log.root.hex(), log.time, log.clock == "simulated"),
+            clues=self.clues(),
+            frontier=self.frontier(),
+            curve=tuple((p.score, p.units) for p in terms.curve),
+            pots=tuple(self.pot(asset) for asset in sorted(challenge.received)),
+            gifts=tuple(
+                Gift(f.time, self.names(f.donor), Money(f.asset, f.amount)) for f in challenge.funds
+            ),
+            commons=self.commons(),
+            checks=self.audit.checks,
+            verify=(
+                f"danseo verify {log.place}",
+                f"danseo standings {challenge.id}",
+                f"danseo shares {challenge.id}",
+            ),
+            proven=trust["proven"],
+            recomputable=trust["recomputable"] if challenge.settled_by != "attested" else (),
+            attested=self.attested(),
+            colours=(ink.HIT, ink.FALSE, ink.MISSED),
+        )
+
+    def attested(self) -> tuple[str, ...]:
+        """Return what rests on somebody's word, and whose."""
+        trust, challenge = TRUST[self.language], self.challenge
+        said = trust["money"] if challenge.funds or challenge.deposited else ()
+        if challenge.settled_by == "attested":
+            said += trust["silent"]
+        elif not challenge.settled_by:
+            said += trust["scores"]
+        return said + trust["truth"]
+
+    def clues(self) -> tuple[ClueView, ...]:
+        rows = {row.clue: row for row in standings.rows(self.challenge)}
+        steps = self.steps()
+        draw = self.painter()
+        found = []
+        for clue in self.challenge.clues.values():
+            row = rows[clue.id]
+            content = self.content(clue)
+            found.append(
+                ClueView(
+                    clue=clue.id,
+                    title=content.title if content else "",
+                    author=self.names(clue.author),
+                    form=clue.form,
+                    cites=clue.cites,
+                    score=row.score,
+                    step=steps.get(clue.id, 0),
+                    status=self.status(clue),
+                    own=row.own,
+                    received=row.received,
+                    owed=row.owed,
+                    jury=row.jury,
+                    total=row.total,
+                    money=tuple(
+                        Money(asset, received * row.total // SHARES)
+                        for asset, received in sorted(self.challenge.received.items())
+                    ),
+                    description=content.description if content else "",
+                    reason=self.reason(clue),
+                    picture=draw(clue) if clue.scored else None,
+                )
+            )
+        return tuple(found)
+
+    def content(self, clue: Clue) -> published.Content | None:
+        """Return what a clue says of itself; None where it was not revealed, or is withheld."""
+        if not clue.content or clue.content in self.audit.log.state.withheld:
+            return None
+        return published.parse_content(self.source.get(clue.content), clue)
+
+    def status(self, clue: Clue) -> str:
+        words = STATUS[self.language]
+        if clue.duplicate_of >= 0:
+            return words["copy"].format(of=clue.duplicate_of)
+        return words[clue.verdict or clue.status]
+
+    def reason(self, clue: Clue) -> str:
+        """Return what the scorer whose verdict came first said."""
+        for verdict in clue.verdicts.values():
+            (entry,) = reading.entries(self.source, verdict.index, verdict.index + 1)
+            blob = entry.body["reason"]
+            if blob not in self.audit.log.state.withheld:
+                return self.source.get(blob).decode("utf-8", "replace")
+        return ""
+
+    def steps(self) -> dict[int, int]:
+        """Return how far each step moved the frontier, in parts per 10^9."""
+        reached, moved = 0, {}
+        for clue in self.challenge.scorable():
+            if clue.verdict == "step":
+                progress = self.curve.progress(clue.score)
+                moved[clue.id] = progress - reached
+                reached = progress
+        return moved
+
+    def frontier(self) -> tuple[Point, ...]:
+        return tuple(
+            Point(c.final_at, c.score, c.id)
+            for c in self.challenge.scorable()
+            if c.verdict == "step"
+        )
+
+    def pot(self, asset: str) -> Pot:
+        paid = sum(self.challenge.paid.get(asset, {}).values())
+        left = treasury.available(self.challenge, asset)
+        return Pot(asset, self.challenge.received[asset], paid, left)
+
+    def commons(self) -> int:
+        nodes = self.challenge.nodes
+        grants = sum(sum(one.grants.values()) for one in self.challenge.rounds)
+        return commons(nodes, shares(nodes, self.challenge.terms.rule())) - grants
+
+    def painter(self) -> Callable[[Clue], bytes | None]:
+        """Return what paints a clue's prediction beside the truth, where both are pictures."""
+        data = {f["path"]: f["sha256"] for f in self.about["data"]}
+        if not self.challenge.key or "test_ct.npy" not in data:
+            return lambda clue: None
+        ct = _array(self.source.get(data["test_ct.npy"]))
+        with np.load(io.BytesIO(settling.released_truth(self.source.get, self.challenge))) as truth:
+            label, mask = truth["label"], truth["mask"]
+
+        def paint(clue: Clue) -> bytes | None:
+            try:
+                return ink.picture(ct, mask, label, _array(self.source.get(clue.submission)))
+            except (DanseoError, ValueError):
+                return None  # an unfit submission has no picture; its reason stands beside it
+
+        return paint
+
+
+def _array(data: bytes) -> npt.NDArray[Any]:
+    """Return the array of a submission or a public file, read as a scorer reads it."""
+    return arrays.read(data)
