@@ -152,6 +152,14 @@ def test_a_round_waits_for_the_clues_committed_before_it(ledger: Ledger) -> None
     close(ledger, 0)
 
 
+def test_a_clue_committed_just_when_the_round_opens_is_of_it(ledger: Ledger) -> None:
+    ledger.at(EARLY)
+    tool, hidden = ledger.publish("contributor-1", form="tool"), ledger.commit("contributor-2")
+    assert candidates(ledger.challenge(), 0) == [tool]
+    ledger.at(EARLY_END)
+    ledger.refuses_to(Conflict, f"Clue {hidden}", "stranger", "jury.close", "ink", round=0)
+
+
 def test_a_clue_committed_after_the_round_opened_holds_it_up_no_longer(ledger: Ledger) -> None:
     ledger.at(EARLY + 1)
     ledger.commit("cheat-1")
