@@ -366,6 +366,40 @@ def test_a_full_disk_takes_nothing_and_later_everything(tmp_path, monkeypatch, n
         assert log.size == 271
 
 
+def test_an_interrupt_after_the_checkpoint_leaves_what_it_covers(tmp_path, monkeypatch):
+    with writing.create(tmp_path) as log:
+        publish = log._publish
+
+        def interrupted():
+            publish()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(log, "_publish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            log.append([tick(1)])
+        monkeypatch.undo()
+        assert log.size == 2
+        assert log.append([tick(2)]) == [Appended(2, START)]
+        assert check_public(tmp_path / "log") == log.state
+
+
+def test_a_tile_changed_under_an_open_log_is_found_when_it_settles(tmp_path):
+    with writing.create(tmp_path, settle=40) as log:
+        log.append(ticks(1, 40))
+        log.append(ticks(41, 40))
+        for name in ("0", "entries"):
+            other = tmp_path / f"log/tile/{name}/000.p"
+            content = (other / "81").read_bytes()
+            if name == "entries":
+                leaves = tiles.decode_bundle(content, tiles.Tile(tiles.ENTRIES, 0, 81))
+                changed = tiles.encode_bundle([b"{}", *leaves[1:41]])
+            else:
+                changed = writing.leaf_hash(b"{}") + content[32 : 41 * 32]
+            (other / "41").write_bytes(changed)
+        with pytest.raises(Invalid, match="do not follow"):
+            log.append([tick(81)])
+
+
 def test_an_undone_append_leaves_no_file_behind(tmp_path, monkeypatch):
     with writing.create(tmp_path) as log:
         log.append(ticks(1, 250))

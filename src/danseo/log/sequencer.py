@@ -233,10 +233,10 @@ class Sequencer:
 
     def _commit(self, group: Sequence[_Ticket]) -> None:
         """Admit, write and publish what a group of callers handed in."""
-        end = -1
+        end = size = -1
         try:
             self._make_ready()
-            end = self._journal.end
+            end, size = self._journal.end, self.size
             leaves: list[bytes] = []
             for ticket in group:
                 ticket.results = [self._admit(signed, leaves) for signed in ticket.entries]
@@ -249,7 +249,7 @@ class Sequencer:
             for ticket in group:
                 ticket.error = failure
             if end >= 0:
-                self._undo(end)
+                self._undo(end, size)
         finally:
             for ticket in group:
                 ticket.done = True
@@ -307,13 +307,17 @@ class Sequencer:
         write_file(self.folder / tiles.CHECKPOINT, content, self.host / "scratch", durable=False)
         self._root = root
 
-    def _undo(self, end: int) -> None:
-        """Take back a group that failed half-way: the log is again what it was before."""
+    def _undo(self, end: int, size: int) -> None:
+        """Take back a group that failed half-way: the log is again as it was, of `size` entries.
+
+        What a published checkpoint covers stands, whatever went wrong after it.
+        """
         self._stale = True
-        with contextlib.suppress(OSError):
-            self._journal.cut(end)
-        self._journal.close()
         with contextlib.suppress(OSError, DanseoError):  # the next append tries it again
+            published = self._published()
+            if published is None or published.size <= size:
+                self._journal.cut(end)
+            self._journal.close()
             self._load()
 
     # --- opening --------------------------------------------------------------------------------
@@ -403,6 +407,8 @@ class Sequencer:
         try:
             settled = self._writer(old.base, durable=True)
             settled.append(old.leaves)
+            if settled.root != self._root:
+                raise _disagree(f"the first {old.base} entries", self.folder)
             snapshot.write(self.host / "snapshot", Snapshot(self.size, settled.root, self._state))
             self._journal = Journal.create(self.host / "journal", self.size, settled.root)
         except OSError:
