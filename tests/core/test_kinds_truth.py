@@ -150,6 +150,18 @@ def test_once_the_key_is_out_silence_settles_nothing(ledger: Ledger) -> None:
     assert ledger.challenge().settled_by == "truth"
 
 
+def test_a_truth_that_nobody_can_recompute_does_not_lock_the_money_up(ledger: Ledger) -> None:
+    clue = ledger.step("contributor-1", 520_000_000)
+    ledger.release()
+    ledger.at(SILENCE + TRUTH - 1)
+    assert ledger.challenge().status == "open"
+    ledger.at(SILENCE + TRUTH)
+    assert ledger.challenge().settled_by == "attested"
+    assert ledger.owed("contributor-1").payable == ledger.owed("contributor-1").entitled > 0
+    ledger.refuses(WrongPhase, "settled", ledger.exact({clue: 520_000_000}))
+    ledger.audit()
+
+
 def inconsistent(good: int) -> dict[str, object]:
     """Return terms under which only the first `good` shares are of the stated key."""
     shares = [*deal()[:good], *deal(digest("another key"))[good:]]

@@ -4,7 +4,8 @@
       └──────┴──> cancelled (before the first commitment)
 
 These functions write to a `Challenge` that the fold owns. What they may refuse, they refuse
-before they write. Kinds of entries call them; time calls `pass_over` and `silence`.
+before they write. Kinds of entries call them; time calls `pass_over`, `silence` and
+`settle_attested`.
 """
 
 from __future__ import annotations
@@ -323,14 +324,25 @@ def note_exact(challenge: Challenge, exact: list[tuple[int, int | None]], now: i
         _settle(challenge, now)
 
 
-def silence(challenge: Challenge, now: int) -> None:
+def silence(challenge: Challenge, now: int) -> bool:
     """The trustees' time is over: without the truth, attested scores stand for ever.
 
-    By then every clue is final.
+    By then every clue is final. Return whether the truth is out and exact scores are still missing.
     """
-    if not challenge.key:
-        challenge.settled_by, challenge.status, challenge.settled_at = "attested", "settled", now
-        record_shares(challenge)
+    if challenge.key:
+        return True
+    settle_attested(challenge, now)
+    return False
+
+
+def settle_attested(challenge: Challenge, now: int) -> None:
+    """Let attested scores stand for ever.
+
+    Also where the truth is out and nobody could recompute: a submission that an organiser's own
+    scorer cannot digest must not lock the money up.
+    """
+    challenge.settled_by, challenge.status, challenge.settled_at = "attested", "settled", now
+    record_shares(challenge)
 
 
 def _settle(challenge: Challenge, now: int) -> None:

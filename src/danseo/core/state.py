@@ -122,8 +122,11 @@ class State:
                     forfeit_bond(challenge)
             elif what == "score":
                 life.pass_over(challenge, clue_id, time)
+            elif what == "silence":
+                if life.silence(challenge, time):
+                    self.schedule(time + challenge.terms.truth_window, name, "stall")
             else:
-                life.silence(challenge, time)
+                life.settle_attested(challenge, time)
             self.advance(challenge, time)
         self.now = now
 
