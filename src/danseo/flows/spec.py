@@ -20,7 +20,6 @@ from danseo.core.entry import parse
 from danseo.core.errors import Usage
 from danseo.core.kinds.challenge import OpenChallenge
 from danseo.core.terms import Terms
-from danseo.scoring.scorers import SCORERS
 
 _DURATION: Final = re.compile(r"([0-9]+) ?([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -253,6 +252,8 @@ class _Reader:
     def direction(self, scorer: str, own_code: bool) -> str:
         if own_code:
             return str(self.get("score", "direction", None, str))
+        from danseo.scoring.scorers import SCORERS  # late: the rest here needs no numpy
+
         if scorer not in SCORERS:
             raise Usage(f"score.scorer is {scorer!r}.", f"Use one of {', '.join(sorted(SCORERS))}.")
         return "higher" if SCORERS[scorer].higher else "lower"
