@@ -40,6 +40,7 @@ TRUSTEES: Final = ("trustee-1", "trustee-2", "trustee-3")
 JURORS: Final = ("juror-1", "juror-2", "juror-3")
 CONTRIBUTORS: Final = (
     "darkness",
+    "observer",
     "toolmaker",
     "local",
     "learner",
@@ -92,6 +93,11 @@ opens = "40d"
 closes = "47d"
 award = 0.2
 commons = 0.05
+"""
+
+FINDING: Final = """\
+Whoever masks out dark pixels as background removes ink with them: ink is among the darkest there
+is. Take the picture's transparency as the mask of papyrus instead.
 """
 
 
@@ -229,11 +235,12 @@ class Play:
 
         publish("darkness", "darkness", "predictions")
         self.score()
+        clues["finding"] = self._publish_finding(work / "finding")
         publish("multiscale", "toolmaker", "tool")
         publish("local", "local", "predictions", "darkness")
         self.score()
         self.run("clock advance 5d", key="organiser")
-        publish("learned", "learner", "method", "local", "multiscale")
+        publish("learned", "learner", "method", "local", "multiscale", "finding")
         self.score()
         self.run(f"clue reproduce {NAME} {clues['learned']}")
         self.run("clock advance 4d", key="organiser")
@@ -286,6 +293,14 @@ class Play:
             prediction, who, method.title, form, method.description, cited + extra
         )
 
+    def _publish_finding(self, folder: Path) -> int:
+        folder.mkdir(parents=True)
+        note = folder / "finding.md"
+        note.write_text(FINDING, "utf-8")
+        return self.publish_file(
+            note, "observer", "Mask by transparency, not by darkness", "finding", FINDING
+        )
+
     def _finish(self, clues: dict[str, int]) -> None:
         self.head("A late donation raises everybody's pay alike; an advance is paid")
         self.run(f"shares {NAME}")
@@ -301,12 +316,9 @@ class Play:
         self.head("The jury awards what no score can see")
         self.run("clock advance 8d", key="organiser")
         self.run(f"jury show {NAME}", key=JURORS[0])
-        tool, miss = clues["multiscale"], clues["nothing"]
-        for juror, ballot in zip(
-            JURORS,
-            (f"'{tool} >>> {miss}'", f"--clue {tool}", f"'{tool} >> {miss}'"),
-            strict=True,
-        ):
+        tool, finding = clues["multiscale"], clues["finding"]
+        ballots = (f"'{tool} >> {finding}'", f"'{tool} > {finding}'", f"'{tool} = {finding}'")
+        for juror, ballot in zip(JURORS, ballots, strict=True):
             self.run(f"jury vote {NAME} {ballot} --reason 'Others built on it.'", key=juror)
         self.run("clock advance 7d", key="organiser")
         self.run(f"tick {NAME}", key=CONTRIBUTORS[1])
