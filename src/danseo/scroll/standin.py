@@ -2,7 +2,8 @@
 
 Papyrus of crossed fibres carries lines of pen strokes in Greek-like capitals. As in real CT, ink
 is seen only where it lies thick; stains, cracks, lost flakes and uneven light look like ink.
-The second fragment is lit otherwise than the first, so that one darkness does not fit both.
+The second fragment is lit otherwise than the first and its ink is thinner, so that what was
+learned on one does not quite fit the other.
 
 Everything is made from whole numbers: raw output of PCG64 (which NumPy keeps stable), box sums
 and lines between whole points. The same seed gives the same bytes on every machine.
@@ -22,8 +23,7 @@ from danseo.scroll.fragments import WIDTH, Fragment, Mask, box_sum
 
 Grid = npt.NDArray[np.int64]
 
-SEED: Final = 79
-"""The year in which Vesuvius charred the scrolls."""
+SEED: Final = 2
 
 _ONE: Final = 256
 """Fixed point: 256 stands for one grey level, and for one standard deviation of a noise."""
@@ -63,8 +63,8 @@ class _Scene:
     stains: int
 
 
-_TRAIN: Final = _Scene(base=158, light=12, contrast=50, stains=28)
-_TEST: Final = _Scene(base=150, light=17, contrast=46, stains=28)
+_TRAIN: Final = _Scene(base=158, light=9, contrast=44, stains=30)
+_TEST: Final = _Scene(base=150, light=12, contrast=33, stains=26)
 
 
 def pair(seed: int = SEED, width: int = WIDTH) -> tuple[Fragment, Fragment]:
@@ -114,7 +114,7 @@ def _fragment(dice: _Dice, height: int, width: int, scene: _Scene) -> Fragment:
     ink = np.where(written & ~lost, scene.contrast * thick * worn // 128, 0)
     grey = _papyrus(dice, height, width, scene) - _soften(ink)
     grey -= _soften(_stains(dice, height, width, scene) + _cracks(dice, height, width))
-    grey += 9 * (dice.grid(height, width, 513) - 256)
+    grey += 22 * (dice.grid(height, width, 513) - 256)
     ct = np.where(mask, np.clip(grey // _ONE, 1, 255), 0).astype(np.uint8)
     return Fragment(ct, mask, written & ~lost & mask)
 
