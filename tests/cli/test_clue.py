@@ -57,6 +57,19 @@ def test_a_committed_clue_hides_everything_until_it_is_revealed(opened: Stage) -
     assert opened.do(f"clue show example {done['clue']}")["title"] == "All primes"
 
 
+def test_a_clue_whose_source_was_retracted_is_revealed_without_it(opened: Stage) -> None:
+    line = "clue commit example {home}/counted.csv --title T --cite 21"
+    clue = opened.do(line, "contributor-1")["clue"]
+    opened.do("clue retract example 21")
+    assert "retracted" in opened.refuse(f"clue reveal example {clue}")["message"]
+    opened.do(f"clue reveal example {clue} --cite 17:0.5")
+    found = opened.do(f"clue show example {clue}")
+    assert found["cites"] == [{"clue": 17, "weight": "0.5"}]
+    other = opened.do(line.replace("21", "17"), "contributor-1")["clue"]
+    opened.do(f"clue reveal example {other} --no-cites")
+    assert opened.do(f"clue show example {other}")["cites"] == []
+
+
 def test_a_method_is_reproduced_to_the_byte(opened: Stage) -> None:
     extra = "--script {home}/count.py --seconds 60"
     clue = play.publish(opened, "counted.csv", "contributor-1", extra)

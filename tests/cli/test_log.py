@@ -41,6 +41,7 @@ def test_a_log_on_the_systems_clock_is_bound_to_the_main_chain(tmp_path: Path) -
     [
         ("--origin 'No Good'", 3),
         ("--start 2030-01-01", 2),
+        ("--people", 2),
         ("--simulated --start soon", 2),
         ("--chain-id -1", 3),
         ("--operator '../x' --no-password", 2),

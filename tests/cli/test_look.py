@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from danseo.cli.show import percent
 from danseo.core.reward import SHARES
 from tests.cli.stage import Stage
@@ -45,6 +47,19 @@ def test_a_pool_without_money_still_shows_shares(opened: Stage) -> None:
     opened.do("challenge fund example donor-1 '70 USDC'")
     (account, *_) = opened.do("shares example")["accounts"]
     assert set(account["money"]) == {"KRW", "USDC"}
+
+
+def test_a_report_is_one_page_about_a_verified_challenge(settled: Stage, tmp_path: Path) -> None:
+    settled.do(f"report example --out {tmp_path}/report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "How many primes divide each number?" in page
+    assert "contributor-2" in page
+    korean = settled.run(f"report example --out {tmp_path}/ko.html --lang ko")
+    assert korean.status == 0
+    assert (tmp_path / "ko.html").read_text() != page
+    assert settled.refuse(f"report nothing --out {tmp_path}/x.html")["error"] == "NotFound"
+    assert settled.refuse(f"report example --out {tmp_path}/absent/x.html")["status"] == 2
+    assert not (tmp_path / "x.html").exists()
 
 
 def test_a_forecast_is_what_the_step_would_then_earn(opened: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,25 @@ def test_an_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     ran = Stage(tmp_path).run("doctor")
     assert ran.status == 130
     assert "Traceback" not in ran.err
+
+
+def test_a_file_that_cannot_be_used_is_named(opened: Stage, tmp_path: Path) -> None:
+    refused = opened.refuse(f"challenge check {tmp_path}")
+    assert (refused["status"], str(tmp_path) in refused["message"]) == (6, True)
+
+
+def test_a_reader_that_has_had_enough_ends_the_command(opened: Stage) -> None:
+    code = "import sys; from danseo.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "log", "show", "--home", str(opened.home)]
+    for extra in ([], ["--json"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        ran = subprocess.run(
+            [*command, *extra], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        )
+        os.close(writer)
+        assert ran.returncode != 0
+        assert ran.stderr == ""
 
 
 @pytest.mark.parametrize(

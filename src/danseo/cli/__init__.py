@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,12 +13,13 @@ from danseo.cli.app import app
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130
+_PIPE_CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: that of the error, where there was one."""
     from danseo.cli import show
-    from danseo.core.errors import DanseoError, Usage
+    from danseo.core.errors import DanseoError, Unavailable, Usage
 
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -34,4 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Usage.status
     except (typer.Abort, KeyboardInterrupt):
         return _INTERRUPTED
+    except BrokenPipeError:  # whoever read us, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        refused = Unavailable(
+            f"{where}{problem.strerror or problem}.", "Check the path, its rights and the disk."
+        )
+        show.error(refused, "--json" in words)
+        return refused.status
     return status if isinstance(status, int) else 0

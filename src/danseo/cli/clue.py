@@ -175,6 +175,10 @@ def _hand_in(
 def reveal(
     name: Name,
     clue_id: ClueId,
+    cite: Cites = None,
+    no_cites: Annotated[
+        bool, typer.Option("--no-cites", help="Cite nothing, whatever was planned.")
+    ] = False,
     home: Home = None,
     key: As = None,
     lang: Lang = None,
@@ -182,11 +186,18 @@ def reveal(
 ) -> None:
     """Publish a clue that you committed to. Your bond comes back.
 
+    With --cite it cites other clues than was planned at the commitment.
+
     Example: danseo clue reveal example 21 --key contributor-1
     """
     from danseo.flows import clues
 
-    _act(clues.reveal, "Revealed", name, clue_id, (home, key, lang), as_json)
+    cites = clues.citations(cite or ()) if cite or no_cites else None
+
+    def act(desk: Any, signer: Any, challenge: str, clue: int) -> Any:
+        return clues.reveal(desk, signer, challenge, clue, cites)
+
+    _act(act, "Revealed", name, clue_id, (home, key, lang), as_json)
 
 
 @group.command("retract")

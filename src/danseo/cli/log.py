@@ -52,6 +52,7 @@ def init(
     """
     from danseo import app as wiring
     from danseo.cli import here, show
+    from danseo.core.errors import Usage
     from danseo.flows import founding, spec
     from danseo.flows.acting import Desk
     from danseo.log import keys
@@ -63,6 +64,8 @@ def init(
     )
     chain = chain_id if chain_id is not None else 31337 if simulated else 1
     begins = spec.moment(start) if start else None
+    if people and not simulated:
+        raise Usage("The example's people have keys without a password.", "Add --simulated.")
     founding.check_new(folder, origin, chain, simulated, begins)
     ring = wiring.keyring(settings)
     if operator in keys.names(ring):

@@ -33,6 +33,7 @@ def result(as_json: bool, found: Any, *parts: Any) -> None:
     """Print `found` as JSON, or the `parts` (lines and tables) for people."""
     if as_json:
         sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.flush()
         return
     out = console()
     for part in parts:

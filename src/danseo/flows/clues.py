@@ -182,8 +182,13 @@ def commit(
     return Published(receipt.index, receipt, None)
 
 
-def reveal(desk: Desk, key: Key, name: str, clue_id: int) -> Appended:
-    """Publish a committed clue from its draft: its files become blobs that the entry names."""
+def reveal(
+    desk: Desk, key: Key, name: str, clue_id: int, cites: Sequence[Cite] | None = None
+) -> Appended:
+    """Publish a committed clue from its draft: its files become blobs that the entry names.
+
+    `cites` stand in place of those of the draft, one of which may have been retracted since.
+    """
     clue = find(desk, name, clue_id)
     folder = _drafts(desk, name) / clue.commitment
     try:
@@ -207,7 +212,7 @@ def reveal(desk: Desk, key: Key, name: str, clue_id: int) -> Appended:
             submission=by_name[described["submission"]],
             form=draft["form"],
             licence=draft["licence"],
-            cites=tuple(Cite(c, w) for c, w in draft["cites"]),
+            cites=tuple(Cite(c, w) for c, w in draft["cites"]) if cites is None else tuple(cites),
             payees=tuple(Payee(to, parts) for to, parts in draft["payees"]),
         )
         return desk.say(key, body, name)
