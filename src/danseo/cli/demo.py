@@ -23,11 +23,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from danseo import app as wiring
 from danseo import settings as configuration
 from danseo.core.errors import DanseoError, Unavailable, Usage
 
 if TYPE_CHECKING:
+    from danseo.flows.acting import Desk
     from danseo.scroll import ink
 
 NAME: Final = "read-the-ink"
@@ -366,7 +366,7 @@ class Play:
     def score(self) -> None:
         """Let both scorers score all that waits, in turn, until nothing does."""
         while True:
-            with wiring.desk(self._settings()) as desk:
+            with self._desk() as desk:
                 head = desk.challenge(NAME).head_clue()
             if head is None or head.status != "revealed":
                 return
@@ -387,7 +387,7 @@ class Play:
 
     def last_clue(self) -> int:
         """Return the id of the clue that was committed last."""
-        with wiring.desk(self._settings()) as desk:
+        with self._desk() as desk:
             return desk.challenge(NAME).queue[-1]
 
     def compute(self, script: Path, data: Path, out: Path) -> Path:
@@ -407,8 +407,10 @@ class Play:
             raise Unavailable(f"{script.name} failed: {done.stderr.strip()[-2000:]}", "Report it.")
         return out / "prediction.npy"
 
-    def _settings(self) -> configuration.Settings:
-        return configuration.load({"DANSEO_HOME": str(self.home)})
+    def _desk(self) -> contextlib.AbstractContextManager[Desk]:
+        from danseo import app as wiring  # late: `danseo --help` opens no log
+
+        return wiring.desk(configuration.load({"DANSEO_HOME": str(self.home)}))
 
     def _call(self, words: list[str], quiet: bool) -> None:
         from danseo.cli import app
