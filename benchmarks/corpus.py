@@ -29,7 +29,7 @@ CHAIN: Final = 31337
 CLUES: Final = 1000
 """Clues of a challenge."""
 CONTRIBUTORS: Final = 200
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raise it when the log that is made here changes, so that older ones are made anew."""
 
 _ETA: Final = 1_000_000
@@ -60,6 +60,7 @@ class _Maker:
         self._writer = TileWriter(folder, durable=False)
         self._held: list[bytes] = []
         self._keys: dict[str, Key] = {}
+        self._loose: list[Path] = []  # blobs that no entry names yet
 
     def run(self) -> None:
         self._genesis()
@@ -84,6 +85,8 @@ class _Maker:
         leaf = wrap(self.state.size, self.now, signed)
         apply(self.state, unwrap(leaf)[0])
         self._held.append(leaf)
+        if kind in ("challenge.open", "clue.reveal", "score.publish"):
+            self._loose.clear()
         if len(self._held) == _GROUP:
             self._flush()
         return self.state.size - 1
@@ -95,6 +98,7 @@ class _Maker:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+            self._loose.append(path)
         return name
 
     def _flush(self) -> None:
@@ -103,6 +107,8 @@ class _Maker:
 
     def _finish(self) -> None:
         self._flush()
+        for path in self._loose:
+            path.unlink()
         point = Checkpoint(ORIGIN, self._writer.size, self._writer.root)
         (self.folder / CHECKPOINT).write_bytes(point.sign(self._signer))
 

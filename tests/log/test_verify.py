@@ -478,13 +478,13 @@ def test_from_a_saved_checkpoint_signatures_before_it_are_not_asked_again(
     long: Loglet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    real = module.check_signature
+    real = module.check_signer
 
-    def count(domain: object, entry: Entry, *rest: object) -> None:
+    def count(entry: Entry, digest: bytes, signature: bytes, site: str) -> None:
         asked.append(entry.index)
-        real(domain, entry, *rest)  # type: ignore[arg-type]
+        real(entry, digest, signature, site)
 
-    monkeypatch.setattr(module, "check_signature", count)
+    monkeypatch.setattr(module, "check_signer", count)
     writer = TileWriter(long.folder.parent / "older", durable=False)
     writer.append(long.leaves[:550])
     since = Checkpoint(ORIGIN, 550, writer.root).sign(long.signer)

@@ -231,6 +231,11 @@ def check(domain: Domain, entry: Entry, body_hash: bytes, signature: bytes, site
     For an author `site:...` the signer must be `site`, the address that the genesis entry names.
     """
     digest = domain.digest(entry.kind, entry.challenge, entry.summary, body_hash, entry.sequence)
+    check_signer(entry, digest, signature, site)
+
+
+def check_signer(entry: Entry, digest: bytes, signature: bytes, site: str = "") -> None:
+    """Raise `BadSignature` unless the author of `entry` signed `digest`; see `check`."""
     signer = recover(digest, signature)
     expected = site if entry.author.startswith("site:") else entry.author
     if signer != expected:

@@ -38,8 +38,7 @@ from danseo.core.merkle import HASH_SIZE, Tree, leaf_hash, subtree_root
 from danseo.core.state import State
 from danseo.log.blobs import MAX_MANIFEST, agree, manifest_names, parse_blob_path
 from danseo.log.note import MAX_NOTE, Checkpoint, Note, Verifier, parse_checkpoint, parse_note
-from danseo.log.signing import Domain
-from danseo.log.signing import check as check_signature
+from danseo.log.signing import Domain, check_signer
 from danseo.log.source import Source
 from danseo.log.tiles import (
     CHECKPOINT,
@@ -604,13 +603,17 @@ def _unwrap_at(leaf: bytes, index: int) -> _Unwrapped:
 
 def _check_signatures(found: Sequence[_Unwrapped], terms: _Terms) -> _Fault | None:
     """Return the first entry that its author did not sign for this log, if there is one."""
-    domain = Domain(terms.chain_id, terms.origin)
-    for entry, signature, body_hash in found:
-        if entry.index >= terms.trusted:
-            try:
-                check_signature(domain, entry, body_hash, signature, terms.site)
-            except Refused as error:
-                return _invalid(entry.index, error)
+    digest = Domain(terms.chain_id, terms.origin).digest
+    signed = [
+        (entry, digest(entry.kind, entry.challenge, entry.summary, body, entry.sequence), signature)
+        for entry, signature, body in found
+        if entry.index >= terms.trusted
+    ]
+    for entry, hashed, signature in signed:
+        try:
+            check_signer(entry, hashed, signature, terms.site)
+        except Refused as error:
+            return _invalid(entry.index, error)
     return None
 
 
