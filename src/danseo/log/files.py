@@ -7,8 +7,12 @@ renamed into place. So a folder that others read never shows half a file, and ho
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
+
+_AT_ONCE: Final = 8
 
 
 def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool) -> None:
@@ -44,11 +48,23 @@ def write_all(descriptor: int, data: bytes, at: int = 0) -> None:
         at, rest = at + done, rest[done:]
 
 
+def sync_files(paths: Sequence[Path]) -> None:
+    """Put the content of these files on the disk, many at a time: a disk then waits once."""
+    if paths:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(_sync, paths):
+                pass
+
+
 def sync_folders(folders: Iterable[Path]) -> None:
     """Put the names in these folders on the disk."""
     for folder in folders:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -20,7 +20,7 @@ from typing import Final
 
 from danseo.core.errors import Invalid, Malformed
 from danseo.core.merkle import HASH_SIZE, Tree, leaf_hash
-from danseo.log.files import sync_folders, write_file
+from danseo.log.files import sync_files, sync_folders, write_file
 
 WIDTH: Final = 256
 """Hashes in a full tile, and leaves in a full bundle."""
@@ -151,6 +151,7 @@ class TileWriter:
         self._scratch = scratch or folder.parent / f".{folder.name}.scratch"
         self._durable = durable
         self._folders: set[Path] = set()
+        self._written: list[Path] = []
         self._levels: list[_Level] = [_Level()]
         self._bundle: list[bytes] = []
         self._size, self._start = 0, size
@@ -189,7 +190,9 @@ class TileWriter:
         if leaves:
             self._put_partial(touched, superseded)
         if self._durable:
+            sync_files(self._written)
             sync_folders(sorted(touched))
+        self._written.clear()
         for folder in superseded:
             shutil.rmtree(folder, ignore_errors=True)
         if self._durable:  # what was removed must not come back, for it may come back torn
@@ -218,9 +221,10 @@ class TileWriter:
             data = bytes(self._levels[tile.level].hashes)
         path = self.folder / tile.path
         self._make_folder(path.parent, touched)
-        if self._durable or not _holds(path, data):
+        if not _holds(path, data):
             # What stands there as it should may be durable, and must not be put at risk.
-            write_file(path, data, self._scratch, durable=self._durable)
+            write_file(path, data, self._scratch, durable=False)
+        self._written.append(path)
         touched.add(path.parent)
         if tile.width == WIDTH:
             partials = path.with_name(f"{path.name}.p")
