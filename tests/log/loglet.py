@@ -108,8 +108,8 @@ class MemorySource(Source):
             raise NotFound(f"There is no {path}.")
         yield self.content[path]
 
-    def files(self) -> set[str] | None:
-        return set(self.content) if self.listed else None
+    def files(self) -> Iterator[str] | None:
+        return iter(self.content) if self.listed else None
 
 
 def ten_entries(home: Path) -> Loglet:

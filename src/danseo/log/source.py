@@ -47,8 +47,8 @@ class Source(ABC):
         """Yield the bytes of a file; raise `NotFound` or `Unavailable` where there are none."""
 
     @abstractmethod
-    def files(self) -> set[str] | None:
-        """Return the path of every file, or None where they cannot be listed."""
+    def files(self) -> Iterator[str] | None:
+        """Yield the path of every file; None where they cannot be listed."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open
         """Let go of whatever is open."""
@@ -134,8 +134,8 @@ class FolderSource(Source):
         except OSError as error:
             raise Unavailable(f"{self.place}/{path} cannot be read: {error}.", "") from error
 
-    def files(self) -> set[str]:
-        return set(_walk(self.place, ""))
+    def files(self) -> Iterator[str]:
+        return _walk(self.place, "")
 
 
 class BundleSource(Source):
@@ -148,8 +148,8 @@ class BundleSource(Source):
     def parts(self, path: str) -> Iterator[bytes]:
         return self._archive.chunks(path)
 
-    def files(self) -> set[str]:
-        return set(self._archive.members)
+    def files(self) -> Iterator[str]:
+        return iter(self._archive.members)
 
     def close(self) -> None:
         self._archive.close()

@@ -210,7 +210,7 @@ class _Run:
 
     def open(self, saved: Sequence[bytes], since: bytes | None) -> None:
         """Read the checkpoint and the genesis entry, and see which files are there."""
-        files = self.source.files()  # before the checkpoint, so that a log may grow meanwhile
+        tiles = self._list_files()  # before the checkpoint, so that a log may grow meanwhile
         self._note = parse_note(self._read_checkpoint())
         self.point = parse_checkpoint(self._note.text)
         if self.point.size == 0:
@@ -225,7 +225,7 @@ class _Run:
                 ) from None
         for _, point in self._saved:
             self._check_lineage(point)
-        self._sort_files(files)
+        self._check_tiles(tiles)
         trusted = parse_checkpoint(parse_note(since).text).size if since is not None else 0
         self.terms = self._read_genesis(trusted)
         if self.terms.origin != self.point.origin:
@@ -258,28 +258,38 @@ class _Run:
                 self.point.size,
             )
 
-    def _sort_files(self, files: set[str] | None) -> None:
-        """Refuse files that no log of this size has; note older partial tiles for comparison."""
+    def _list_files(self) -> list[Tile] | None:
+        """Return the tiles that are there, None where nothing can be listed; note the blobs."""
+        files = self.source.files()
         if files is None:
+            return None
+        tiles: list[Tile] = []
+        blobs: dict[bytes, int] = {}
+        for path in files:
+            blob, tile = parse_blob_path(path), None
+            if blob is not None:
+                blobs[bytes.fromhex(blob)] = _UNNAMED
+            elif (tile := parse_path(path)) is not None:
+                tiles.append(tile)
+            elif path != CHECKPOINT:
+                raise Invalid(f"{path} is no file of a log.", "Remove it.")
+        if self._blobs is not None and self.source.blobs is None:
+            self._blobs.found = blobs
+        return tiles
+
+    def _check_tiles(self, tiles: list[Tile] | None) -> None:
+        """Refuse tiles that no log of this size has; note older partial ones for comparison."""
+        if tiles is None:
             return
         self._partials = {}
-        stored: set[bytes] = set()
-        for path in sorted(files):
-            blob = parse_blob_path(path)
-            if blob is not None:
-                stored.add(bytes.fromhex(blob))
-                continue
-            tile = parse_path(path)
-            if tile is not None and tile.exists_in(self.point.size):
-                self._partials.setdefault((tile.level, tile.index), []).append(tile.width)
-            elif path != CHECKPOINT:
+        for tile in sorted(tiles):
+            if not tile.exists_in(self.point.size):
                 raise Invalid(
-                    f"{path} is no file of a log of {self.point.size} entries.",
+                    f"{tile.path} is no file of a log of {self.point.size} entries.",
                     "Remove it. If the log is being written to just now, verify again.",
-                    tile.first if tile is not None else None,
+                    tile.first,
                 )
-        if self._blobs is not None and self.source.blobs is None:
-            self._blobs.stored = stored
+            self._partials.setdefault((tile.level, tile.index), []).append(tile.width)
 
     def _read_genesis(self, trusted: int) -> _Terms:
         tile = Tile(ENTRIES, 0, min(WIDTH, self.point.size))
@@ -466,14 +476,17 @@ class _Run:
         return tuple(checks)
 
 
+# What is known of a blob: it is there, it is what its name says, it was looked at as a manifest.
+_UNNAMED, _READ, _OPENED = range(3)
+
+
 class _BlobCheck:
     """The blobs that entries name: each is read once, when it is first named."""
 
     def __init__(self, source: Source) -> None:
-        self.stored: set[bytes] | None = None
-        """The blobs that are there and were not named so far; None where they cannot be listed."""
+        self.found: dict[bytes, int] = {}
+        """What is known of each blob: first those that are listed, and nobody has named."""
         self._source = source
-        self._seen: dict[bytes, bool] = {}  # whether it was looked at as a manifest, too
         self._missing: dict[str, tuple[int, int]] = {}  # index of the first, time of the last name
         self._named: list[tuple[str, Entry]] = []
         self._threads = ThreadPoolExecutor(FETCHERS) if source.remote else None
@@ -497,9 +510,9 @@ class _BlobCheck:
     ) -> Iterator[tuple[Entry, Sequence[str]]]:
         """Read each blob that was not seen before; yield what those that are manifests name."""
         todo: dict[str, Entry] = {}
+        stage = _OPENED if manifests else _READ
         for name, entry in named:
-            looked_at = self._seen.get(bytes.fromhex(name))
-            if looked_at is None or (manifests and not looked_at):
+            if self.found.get(bytes.fromhex(name), _UNNAMED) < stage:
                 todo.setdefault(name, entry)
         wanted = [name for name in todo if name not in self._missing]
         read = functools.partial(self._read, manifest=manifests)
@@ -512,10 +525,7 @@ class _BlobCheck:
             if isinstance(outcome, Invalid):
                 message = f"{outcome.message} Entry {entry.index} names it."
                 raise Invalid(message, outcome.remedy, entry.index)
-            raw = bytes.fromhex(name)
-            self._seen[raw] = manifests
-            if self.stored is not None:
-                self.stored.discard(raw)
+            self.found[bytes.fromhex(name)] = stage
             yield entry, outcome
         for name, entry in named:
             if name in self._missing:
@@ -549,13 +559,13 @@ class _BlobCheck:
                     "Restore it from a mirror; if it had to go, let the host withhold it.",
                     index,
                 )
-        for raw in sorted(self.stored or ()):
-            if raw.hex() not in gone:
+        for raw, stage in self.found.items():
+            if stage == _UNNAMED and raw.hex() not in gone:
                 raise Invalid(
                     f"No entry names the blob {raw.hex()}.",
                     "Remove it. If the log is being written to just now, verify again.",
                 )
-        return len(self._seen), [
+        return sum(stage != _UNNAMED for stage in self.found.values()), [
             replace(one, attested=self._missing[one.blob][1]) if one.blob in self._missing else one
             for one in withheld
         ]
