@@ -18,32 +18,36 @@ _PIPE_CLOSED = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: that of the error, where there was one."""
-    from danseo.cli import show
-    from danseo.core.errors import DanseoError, Unavailable, Usage
-
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         status = typer.main.get_command(app).main(words, prog_name="danseo", standalone_mode=False)
-    except DanseoError as problem:
-        show.error(problem, "--json" in words)
-        return problem.status
-    except typer.TyperException as problem:
-        if not problem.format_message():  # nothing was asked for: the help was shown instead
-            return Usage.status
-        context = getattr(problem, "ctx", None)
-        path = context.command_path if context else "danseo"
-        show.error(Usage(problem.format_message(), f"See `{path} --help`."), "--json" in words)
-        return Usage.status
     except (typer.Abort, KeyboardInterrupt):
         return _INTERRUPTED
     except BrokenPipeError:  # whoever read us, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
-    except OSError as problem:
+    except Exception as problem:  # noqa: BLE001 - what is no error of a user's is raised again
+        return _tell(problem, "--json" in words)
+    return status if isinstance(status, int) else 0
+
+
+def _tell(problem: Exception, as_json: bool) -> int:
+    """Print what went wrong and return the exit status for it."""
+    from danseo.cli import show  # late: `danseo --help` has nothing to tell
+    from danseo.core.errors import DanseoError, Unavailable, Usage
+
+    if isinstance(problem, typer.TyperException):
+        if not problem.format_message():  # nothing was asked for: the help was shown instead
+            return Usage.status
+        context = getattr(problem, "ctx", None)
+        path = context.command_path if context else "danseo"
+        problem = Usage(problem.format_message(), f"See `{path} --help`.")
+    elif isinstance(problem, OSError):
         where = f"{problem.filename}: " if problem.filename else ""
-        refused = Unavailable(
+        problem = Unavailable(
             f"{where}{problem.strerror or problem}.", "Check the path, its rights and the disk."
         )
-        show.error(refused, "--json" in words)
-        return refused.status
-    return status if isinstance(status, int) else 0
+    if not isinstance(problem, DanseoError):
+        raise problem
+    show.error(problem, as_json)
+    return problem.status
