@@ -197,21 +197,21 @@ PHASES: Final[dict[str, dict[str, str]]] = {
 
 STATUS: Final[dict[str, dict[str, str]]] = {
     "en": {
-        "committed": "committed, not yet shown",
-        "revealed": "published, waiting for its score",
-        "lapsed": "never revealed: its bond went to the pool",
-        "retracted": "taken back by its author",
+        "committed": "not yet shown",
+        "revealed": "waiting for its score",
+        "lapsed": "never revealed",
+        "retracted": "taken back",
         "step": "a step",
         "none": "no step",
         "unfit": "could not be scored",
-        "passed": "passed over, scored at settlement",
+        "passed": "scored at settlement",
         "unscored": "no score can see it",
         "copy": "a copy of #{of}",
     },
     "ko": {
         "committed": "확약, 아직 비공개",
         "revealed": "공개, 채점을 기다림",
-        "lapsed": "끝내 공개하지 않음: 보증금은 상금으로",
+        "lapsed": "끝내 공개하지 않음",
         "retracted": "지은이가 거둠",
         "step": "한 걸음",
         "none": "걸음 아님",
