@@ -125,8 +125,6 @@ class _Level:
 
     hashes: bytearray = field(default_factory=bytearray)
     tree: Tree = field(default_factory=Tree)
-    written: int = 0
-    """How wide the partial tile is that stands on the disk."""
 
 
 class TileWriter:
@@ -245,11 +243,9 @@ class TileWriter:
             tile = Tile(ENTRIES, self._size >> 8, len(self._bundle))
             self._put(tile, touched, superseded)
         for level, state in enumerate(self._levels):
-            # One that did not grow is left alone: it may be the one that a crash needs.
-            if state.tree.size > state.written:
+            if state.tree.size:
                 tile = Tile(level, self._size >> 8 * (level + 1), state.tree.size)
                 self._put(tile, touched, superseded)
-                state.written = state.tree.size
 
     def _make_folder(self, folder: Path, touched: set[Path]) -> None:
         if folder in self._folders:
@@ -275,7 +271,6 @@ class TileWriter:
                 data = read_tile(self.folder, tile)
                 state.hashes += data
                 state.tree.extend(split_hashes(data))
-                state.written = tile.width
             self._levels.append(state)
         if size % WIDTH:
             tile = Tile(ENTRIES, size >> 8, size % WIDTH)
