@@ -246,6 +246,14 @@ def test_a_silent_scorer_cannot_cost_a_method_its_large_step(ledger: Ledger) -> 
     assert ledger.challenge().nodes[0].units == 30 * PER_STEP
 
 
+def test_a_method_that_nobody_reran_makes_no_large_step(ledger: Ledger) -> None:
+    """Its author may have asked for packages that no scorer can get, so that both stay silent."""
+    clue = ledger.publish("contributor-1", form="method")
+    ledger.wait(SCORE)
+    ledger.settle({clue: 800_000_000})
+    assert ledger.clue(clue).verdict == "none"
+
+
 def test_a_method_that_one_scorer_could_not_reproduce_makes_no_large_step(
     ledger: Ledger,
 ) -> None:

@@ -275,8 +275,13 @@ def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
 
 
 def _reproduced(clue: Clue) -> bool:
-    """Say whether this is a method, and no scorer who spoke failed to reproduce it."""
-    return clue.form == "method" and all(v.reproduced for v in clue.verdicts.values())
+    """Say whether this is a method that some scorer reproduced, and none failed to.
+
+    Where no scorer spoke, nobody has: otherwise a method that cannot be rerun at all, so that its
+    scorers stay silent, would pass for one that was.
+    """
+    said = [v.reproduced for v in clue.verdicts.values()]
+    return clue.form == "method" and bool(said) and all(said)
 
 
 def _make_final(challenge: Challenge, clue: Clue, verdict: str, now: int, units: int = 0) -> None:

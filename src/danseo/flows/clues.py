@@ -20,16 +20,19 @@ from typing import Any
 from danseo.core import canonical
 from danseo.core.challenge import SCORED_FORMS, WHOLE, Clue, commitment_of
 from danseo.core.entry import parse, to_body
-from danseo.core.errors import Conflict, Invalid, NotFound, Refused, Unfit, Usage
+from danseo.core.errors import Invalid, Malformed, NotFound, Refused, Unfit, Usage
 from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
 from danseo.flows.acting import Desk
 from danseo.flows.spec import billionths
+from danseo.log.blobs import MAX_MANIFEST, blob_path, parse_blob_path
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
-from danseo.scoring.method import Method, method
+from danseo.scoring.method import MAX_SCRIPT, Method, method
 from danseo.scoring.scorers import SCORERS
 
 MANIFEST = "clue.json"
+_DRAFT = "draft.json"
+_RESERVED = (MANIFEST, _DRAFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Making:
         for file in files:
             if not file.is_file():
                 raise Usage(f"There is no file {file}.", "Check the path.")
+            if file.name in _RESERVED:
+                raise Usage(f"A file is called {file.name}.", "Rename it: a draft has one as well.")
         return files
 
     def manifest(self) -> dict[str, Any]:
@@ -192,7 +197,7 @@ def reveal(
     clue = find(desk, name, clue_id)
     folder = _drafts(desk, name) / clue.commitment
     try:
-        draft = json.loads((folder / "draft.json").read_text("utf-8"))
+        draft = json.loads((folder / _DRAFT).read_text("utf-8"))
     except FileNotFoundError:
         raise NotFound(
             f"There is no draft of clue {clue_id} at {folder}.",
@@ -261,20 +266,35 @@ def title(desk: Desk, clue: Clue) -> str:
 
 
 def parse_content(data: bytes, clue: Clue) -> Content:
-    """Read a content blob, and check it against what the reveal entry says."""
+    """Read a content blob, and check it against what the reveal entry says.
+
+    Strangers write it: whatever it holds, it is well-formed or raises `Unfit`, the same everywhere.
+    """
+    if len(data) > MAX_MANIFEST:
+        raise Unfit(
+            f"The description of clue {clue.id} has {len(data)} bytes.",
+            f"It may have {MAX_MANIFEST}.",
+        )
     try:
         described = canonical.decode(data)
-        files = {f["path"]: f["sha256"] for f in described["files"]}
+        files = {_text(f["path"]): _blob(f["sha256"]) for f in described["files"]}
+        if len(files) < len(described["files"]):
+            raise KeyError("two files of one name")
+        method = described.get("method")
+        if not isinstance(method, dict | None):
+            raise TypeError(f"method is {method!r:.80}")
         found = Content(
-            title=str(described["title"]),
-            description=str(described["description"]),
-            submission=described["submission"],
+            title=" ".join(_text(described["title"]).split()),
+            description=_text(described["description"]),
+            submission=_text(described["submission"]),
             files=files,
-            method=described.get("method"),
+            method=method,
         )
         agrees = described["form"] == clue.form and files[found.submission] == clue.submission
-    except (KeyError, TypeError, AttributeError, Conflict) as error:
-        raise Unfit(f"Clue {clue.id} is not described well: {error!r}.", "") from None
+    except (KeyError, TypeError, AttributeError, Malformed) as error:
+        raise Unfit(
+            f"Clue {clue.id} is not described well: {error!r:.300}.", "Publish it anew."
+        ) from None
     if not agrees:
         raise Unfit(
             f"The description of clue {clue.id} names another file or form than its entry.",
@@ -283,15 +303,36 @@ def parse_content(data: bytes, clue: Clue) -> Content:
     return found
 
 
+def _text(value: Any) -> str:
+    """Return a text of a stranger's description; whatever else stands there is no description."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.80} is no text")
+    return value
+
+
+def _blob(value: Any) -> str:
+    name = _text(value)
+    if parse_blob_path(blob_path(name)) is None:
+        raise TypeError(f"{name!r:.80} is no SHA-256")
+    return name
+
+
 def method_of(desk: Desk, found: Content) -> Method:
     """Return the method that a clue publishes; raise `Unfit` where it has none, or a bad one."""
     if not found.method:
         raise Unfit("The clue has no method.", "Only a clue of form 'method' can be reproduced.")
     manifest = dict(found.method)
     script = manifest.pop("script", "")
-    if script not in found.files:
-        raise Unfit(f"The clue has no file {script!r}.", "Name the method's script.")
-    return method(desk.blobs.get(found.files[script]), manifest)
+    if not isinstance(script, str) or script not in found.files:
+        raise Unfit(f"The clue has no file {script!r:.80}.", "Name the method's script.")
+    blob = found.files[script]
+    if blob in desk.state.withheld:
+        raise Unfit(
+            f"The script {script!r} is withheld.", "Publish a method whose script may stay."
+        )
+    if desk.blobs.size(blob) > MAX_SCRIPT:
+        raise Unfit(f"The script {script!r} is too long.", f"It may have {MAX_SCRIPT} bytes.")
+    return method(desk.blobs.get(blob), manifest)
 
 
 def _check_fit(desk: Desk, name: str, making: Making) -> None:
@@ -348,7 +389,7 @@ def _save_draft(
     for file in files:
         shutil.copyfile(file, half / file.name)
     (half / MANIFEST).write_bytes(manifest)
-    (half / "draft.json").write_text(json.dumps(draft, indent=1), "utf-8")
+    (half / _DRAFT).write_text(json.dumps(draft, indent=1), "utf-8")
     for path in (*half.iterdir(), half):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -6,6 +6,7 @@ published, and of a miss nothing but that it is one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from danseo.core.challenge import Challenge, Clue, exact_step, units_of_step
 from danseo.core.errors import Unfit, WrongPhase
 from danseo.core.kinds.score import PublishScore
-from danseo.core.ladder import climb
+from danseo.core.ladder import Step, climb
 from danseo.flows import clues, opening
 from danseo.flows.acting import Desk
 from danseo.flows.spec import decimal
@@ -60,11 +61,18 @@ def score_next(desk: Desk, key: Key, name: str, cache: Path, tell: Tell) -> Verd
     clue = _waiting(challenge, desk.state.identity(key.address))
     truth = opening.truth_of(desk, key, name)
     exact, reason = _exact(desk, key, challenge, clue, truth)
+    step = None
+    if exact is not None:
+        curve = challenge.terms.value_curve()
+        step = climb(curve, _best(desk, key, challenge, truth), curve.progress(exact))
+        if step is not None and step.after <= challenge.frontier:
+            step = None
     reproduced = False
     if exact is not None and clue.form == "method":
         tell(f"rerunning the method of clue {clue.id}")
-        reproduced, reason = _reruns(desk, challenge, clue, exact, truth, cache)
-    verdict, score, words = _verdict(desk, key, challenge, clue, exact, reason, reproduced, truth)
+        compared = (exact, truth) if step else None
+        reproduced, reason = _reruns(desk, challenge, clue, compared, cache)
+    verdict, score, words = _verdict(challenge, exact, step, reason, reproduced)
     reproduced = reproduced and verdict != "unfit"
     with desk.storing() as store:
         blob = store.put(words.encode())
@@ -86,8 +94,8 @@ def reproduce(desk: Desk, name: str, clue_id: int, cache: Path) -> Reproduced:
 
 def public_data(desk: Desk, challenge: Challenge) -> dict[str, bytes | Path]:
     """Return the challenge's public files: name -> bytes."""
-    about = json.loads(desk.blobs.get(challenge.terms.about))
-    return {f["path"]: desk.blobs.get(f["sha256"]) for f in about["data"]}
+    files = opening.about(desk.blobs, challenge).files
+    return {name: desk.blobs.get(blob) for name, blob in files.items()}
 
 
 def score_submission(
@@ -122,28 +130,21 @@ def _waiting(challenge: Challenge, who: str) -> Clue:
 
 
 def _verdict(
-    desk: Desk,
-    key: Key,
-    challenge: Challenge,
-    clue: Clue,
-    exact: int | None,
-    reason: str,
-    reproduced: bool,
-    truth: bytes,
+    challenge: Challenge, exact: int | None, step: Step | None, reason: str, reproduced: bool
 ) -> tuple[str, int | None, str]:
     """Return the verdict to publish, the score of a step, and the reason in words."""
     terms, curve = challenge.terms, challenge.terms.value_curve()
     if exact is None:
         return "unfit", None, reason
-    step = climb(curve, _best(desk, key, challenge, truth), curve.progress(exact))
-    if step is None or step.after <= challenge.frontier:
+    if step is None:
         words = f"No step: it does not beat the best so far by {decimal(terms.eta)}."
         return "none", None, f"{words} {reason}".strip()
     score = curve.score(step.after)
     units = max(step.units, units_of_step(challenge, score))
     if units > terms.method_above and not reproduced:
-        worth = decimal(units * 100)
-        words = f"A step of {worth} % of the reward must be a method that reproduces. {reason}"
+        # How large it is stays hidden: an unfit clue moves nothing, and so could be asked for ever.
+        most = decimal(terms.method_above * 100)
+        words = f"A step above {most} % of the reward must be a method that reproduces. {reason}"
         return "unfit", None, words.strip()
     words = f"A step to {decimal(score)}, worth {decimal(units * 100)} % of the reward. {reason}"
     return "step", score, words.strip()
@@ -164,7 +165,7 @@ def _exact(
 ) -> tuple[int | None, str]:
     """Return the exact score, or None and why there is none; remembered privately per scorer."""
     memory = desk.private / "scores" / key.address / f"{challenge.id}-{clue.id}.json"
-    if memory.is_file():
+    with contextlib.suppress(FileNotFoundError, ValueError):  # torn by a crash: score it again
         exact, reason = json.loads(memory.read_text("utf-8"))
         return exact, reason
     try:
@@ -182,18 +183,30 @@ def _exact(
 
 
 def _reruns(
-    desk: Desk, challenge: Challenge, clue: Clue, exact: int, truth: bytes, cache: Path
+    desk: Desk,
+    challenge: Challenge,
+    clue: Clue,
+    compared: tuple[int, bytes] | None,
+    cache: Path,
 ) -> tuple[bool, str]:
-    """Rerun a method; it reproduces when its own score comes within a step of the published."""
+    """Rerun a method; it reproduces when its own score comes within a step of the published.
+
+    `compared` is the exact score and the truth. Without it, as for a miss, only an identical
+    prediction reproduces: whether two scores lie close together would teach its author about the
+    truth, as often as he likes, without a step.
+    """
     try:
         done = reproduce(desk, challenge.id, clue.id, cache)
+        if done.identical:
+            return True, "The method reproduces its prediction exactly."
+        part = decimal(done.differing)
+        if compared is None:
+            return False, f"{part} of the elements of a rerun of the method differ."
+        exact, truth = compared
         suffix = Path(clues.content(desk, clue).submission).suffix
         again = score_submission(desk, challenge, done.prediction, suffix, truth)
     except Unfit as error:
         return False, f"The method does not reproduce: {error}"
-    if done.identical:
-        return True, "The method reproduces its prediction exactly."
-    part = decimal(done.differing)
     if abs(again - exact) < challenge.terms.eta:
         return True, f"The method reproduces within a step; {part} of its elements differ."
     return False, f"The method does not reproduce: {part} of its elements differ."
