@@ -260,6 +260,15 @@ def test_no_two_names_in_the_graph_overlap():
             assert apart or abs(y - other_y) >= report_drawing.ROW - 1
 
 
+def test_a_long_note_stays_inside_its_column_and_is_told_whole_on_hover():
+    note = "#58 · never revealed: its bond went to the pool of the challenge"
+    drawn = report_drawing.graph([report_drawing.Vertex(58, "", note, note, 0.0, ())], "graph")
+    (shown,) = re.findall(r">(#58[^<]*)</text>", drawn)
+    assert shown.endswith("…")
+    assert len(shown) * 0.6 * 13 < report_drawing.COLUMN
+    assert f"<title>{note}</title>" in drawn
+
+
 def test_a_citer_stands_to_the_right_of_what_it_cites(view):
     vertices = [
         report_drawing.Vertex(

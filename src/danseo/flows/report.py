@@ -414,7 +414,9 @@ class _Page:
         total = f" · {percent(clue.total)}" if clue.total else ""
         cites = ", ".join(f"#{c}" for c, _ in clue.cites)
         stands = f"<p>{self.say('stands_on', clues=cites)}</p>" if cites else ""
-        told = f"<p>{escape(clue.description)}</p>" if clue.description else ""
+        told = (
+            f"<p>{escape(clue.description)}</p>" if clue.description not in ("", clue.title) else ""
+        )
         reason = f'<p class="quiet">{escape(clue.reason)}</p>' if clue.reason else ""
         return (
             f'<article class="clue" id="clue-{clue.clue}">{shown}'

@@ -16,6 +16,7 @@ from typing import Final
 COLUMN: Final = 236
 ROW: Final = 132
 _LABEL_EMS: Final = 13.5
+_NOTE_EMS: Final = 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,8 @@ def _vertex(place: _Place, vertex: Vertex) -> str:
     radius = _radius(vertex)
     small = "" if vertex.part > 0 else " small"
     top = place.y + radius + 18
-    rows = [*wrap(vertex.name, _LABEL_EMS, 2)]
+    rows = wrap(vertex.name, _LABEL_EMS, 2)
+    note = "".join(wrap(vertex.note, _NOTE_EMS, 1))
     text = "".join(
         f'<text class="name halo" x="{place.x:.0f}" y="{top + 17 * i:.0f}" '
         f'text-anchor="middle">{escape(row)}</text>'
@@ -185,7 +187,7 @@ def _vertex(place: _Place, vertex: Vertex) -> str:
         f"<g><title>{escape(vertex.hover)}</title>"
         f'<circle class="node{small}" cx="{place.x:.1f}" cy="{place.y:.1f}" r="{radius:.1f}"/>'
         f'{text}<text class="quiet halo" x="{place.x:.0f}" y="{top + 17 * len(rows):.0f}" '
-        f'text-anchor="middle">{escape(vertex.note)}</text></g>'
+        f'text-anchor="middle">{escape(note)}</text></g>'
     )
 
 
