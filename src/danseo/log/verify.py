@@ -264,17 +264,18 @@ class _Run:
         if files is None:
             return None
         tiles: list[Tile] = []
-        blobs: dict[bytes, int] = {}
+        found: dict[bytes, int] | None = None
+        if self._blobs is not None and self.source.blobs is None:
+            found = self._blobs.found
         for path in files:
             blob, tile = parse_blob_path(path), None
             if blob is not None:
-                blobs[bytes.fromhex(blob)] = _UNNAMED
+                if found is not None:
+                    found[bytes.fromhex(blob)] = _UNNAMED
             elif (tile := parse_path(path)) is not None:
                 tiles.append(tile)
             elif path != CHECKPOINT:
                 raise Invalid(f"{path} is no file of a log.", "Remove it.")
-        if self._blobs is not None and self.source.blobs is None:
-            self._blobs.found = blobs
         return tiles
 
     def _check_tiles(self, tiles: list[Tile] | None) -> None:
