@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -54,6 +55,16 @@ def test_any_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(Malformed) as caught:
         decode(data)
     assert caught.value.remedy
+
+
+def test_deep_nesting_is_refused_where_the_recursion_limit_was_raised() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        with pytest.raises(Malformed, match="nested"):
+            decode(b"[" * 60_000)
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from danseo.core import treasury
+from danseo.core import canonical, treasury
 from danseo.core.challenge import Challenge, Clue
 from danseo.core.challenge import phase as phase_of
 from danseo.core.errors import DanseoError
@@ -56,7 +55,7 @@ class _View:
     ) -> None:
         self.source, self.audit, self.challenge = source, audit, challenge
         self.names, self.language = names, language
-        self.about = json.loads(source.get(challenge.terms.about))
+        self.about = canonical.decode(source.get(challenge.terms.about))
         self.curve = challenge.terms.value_curve()
 
     def view(self) -> ReportView:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from danseo.core import canonical
 from danseo.core.errors import DanseoError, Unavailable, Unfit, Usage
 from danseo.scoring import sandbox
 from danseo.scoring.cell import Limits
@@ -143,8 +144,8 @@ def _run(
 def _parse(scorer: str, data: bytes, submissions: int) -> dict[str, Any]:
     """Return the results, checked: an organiser's scorer could have written the file itself."""
     try:
-        told = json.loads(data)
-    except (ValueError, RecursionError):
+        told = json.loads(data) if canonical.depth(data) < 16 else None
+    except ValueError:
         raise _broken(scorer, "Its result is not JSON.") from None
     if isinstance(told, dict) and isinstance(told.get("fault"), str):
         raise _broken(scorer, told["fault"])
