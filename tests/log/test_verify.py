@@ -16,8 +16,7 @@ from danseo.core import canonical
 from danseo.core.entry import Entry
 from danseo.core.errors import Conflict, Invalid, Unavailable
 from danseo.core.state import State, apply
-from danseo.log import signing, tiles
-from danseo.log import verify as module
+from danseo.log import checking, signing, tiles
 from danseo.log.blobs import Blobs, blob_path
 from danseo.log.note import Checkpoint, Signer, parse_checkpoint, parse_note
 from danseo.log.source import FolderSource, WebSource
@@ -478,13 +477,13 @@ def test_from_a_saved_checkpoint_signatures_before_it_are_not_asked_again(
     long: Loglet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    real = module.check_signer
+    real = checking.check_signer
 
     def count(entry: Entry, digest: bytes, signature: bytes, site: str) -> None:
         asked.append(entry.index)
         real(entry, digest, signature, site)
 
-    monkeypatch.setattr(module, "check_signer", count)
+    monkeypatch.setattr(checking, "check_signer", count)
     writer = TileWriter(long.folder.parent / "older", durable=False)
     writer.append(long.leaves[:550])
     since = Checkpoint(ORIGIN, 550, writer.root).sign(long.signer)
@@ -572,7 +571,7 @@ def test_a_fault_is_found_over_http_in_its_turn(served: str, long: Loglet) -> No
 def test_a_log_is_verified_by_several_processes_as_by_one(
     long: Loglet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FEW", 0)
+    monkeypatch.setattr(checking, "FEW", 0)
     one = verify(FolderSource(long.folder), workers=1)
     two = verify(FolderSource(long.folder), workers=2)
     assert (one.root, one.state, one.checks) == (two.root, two.state, two.checks)
@@ -588,8 +587,8 @@ def test_a_log_is_verified_by_several_processes_as_by_one(
 def test_a_killed_process_is_reported_as_that(
     long: Loglet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FEW", 0)
-    monkeypatch.setattr(module, "_start", _die)
+    monkeypatch.setattr(checking, "FEW", 0)
+    monkeypatch.setattr(checking, "_start", _die)
     with pytest.raises(Unavailable, match="was killed"):
         verify(FolderSource(long.folder), workers=1 + 1)
 

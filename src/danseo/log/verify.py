@@ -1,6 +1,6 @@
 """Verify a log from its files alone: *verify, don't trust*.
 
-Every bundle of entries is checked by itself (form, signatures, hashes), on all cores; the entries
+Every bundle of entries is checked by itself (`log.checking`), on all cores; the entries
 are then folded in order by one process, which also rebuilds the tree and compares every tile,
 checkpoint and blob with it. At most a few bundles are in memory at a time, so what grows with the
 log is the folded state and a hash for each blob.
@@ -11,34 +11,31 @@ and with what to do next. What the entries say of scores is not checked here: `h
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
-from multiprocessing import get_context
-from typing import Final, NoReturn
+from dataclasses import dataclass
+from typing import Final
 
 from danseo.core import state as core_state
-from danseo.core.entry import Entry, blobs_in, parse
-from danseo.core.errors import (
-    DanseoError,
-    Invalid,
-    NotFound,
-    OutOfOrder,
-    Refused,
-    Unavailable,
-)
-from danseo.core.merkle import HASH_SIZE, Tree, leaf_hash, subtree_root
+from danseo.core.entry import Entry, parse
+from danseo.core.errors import Invalid, NotFound, OutOfOrder, Refused
+from danseo.core.merkle import HASH_SIZE, Tree, subtree_root
 from danseo.core.state import State
-from danseo.log.blobs import MAX_MANIFEST, agree, manifest_names, parse_blob_path
+from danseo.log.blobcheck import UNNAMED, BlobCheck, Withheld
+from danseo.log.blobs import parse_blob_path
+from danseo.log.checking import (
+    BAD_ENTRY,
+    Bundle,
+    Checked,
+    Fault,
+    Terms,
+    check_all,
+    check_signatures,
+    unwrap_at,
+)
 from danseo.log.note import MAX_NOTE, Checkpoint, Note, Verifier, parse_checkpoint, parse_note
-from danseo.log.signing import Domain, check_signer
 from danseo.log.source import Source
 from danseo.log.tiles import (
     CHECKPOINT,
@@ -51,41 +48,18 @@ from danseo.log.tiles import (
     parse_path,
     split_bundle,
     split_hashes,
-    tiles_of,
 )
-from danseo.log.wire import entry_of, unwrap
+from danseo.log.wire import entry_of
 
 Fold = Callable[[State, Entry], None]
 Hook = Callable[[State, Entry], None]
 Progress = Callable[[int, int], None]
 
-FEW: Final = 32 * WIDTH
-"""Entries up to which starting processes would take longer than it saves."""
-FETCHERS: Final = 8
-"""Files that are fetched from a server at the same time."""
 
 _HEIGHT: Final = 8
 """Levels of the tree that a tile spans: 2^8 = `WIDTH`."""
 _DO_NOT_RELY: Final = "Do not rely on this log; keep a copy and ask its host for an explanation."
-_BAD_ENTRY: Final = (
-    "Fetch the log again from its host or a mirror; if it stays so, do not rely on anything from "
-    "this entry on."
-)
 _KEEP: Final = "Keep both checkpoints: together they prove what the host did. Ask for an answer."
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """A blob that the log no longer serves: since which entry, why, and when it last stood.
-
-    `reason` is the blob with the reason. `attested` is the time of the last entry that named it, or
-    that of its withholding where no entry could be seen to name it.
-    """
-
-    blob: str
-    index: int
-    reason: str
-    attested: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,47 +76,6 @@ class Report:
     blobs: int
     withheld: tuple[Withheld, ...]
     checks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What a process must know to check a bundle: the log's domain, its site, what is trusted."""
-
-    chain_id: int
-    origin: str
-    site: str
-    trusted: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """The first bad entry of a bundle."""
-
-    index: int
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Bundle:
-    """A bundle of entries as it was read, with the tile of hashes beside it."""
-
-    tile: Tile
-    data: bytes
-    hashes: bytes
-
-
-@dataclass(slots=True)
-class _Checked:
-    """What was found in one bundle: the hashes of its leaves, and its first fault if any.
-
-    `entries` are those before the fault; a process leaves them out, since decoding them again is
-    cheaper than sending them.
-    """
-
-    hashes: bytes
-    fault: _Fault | None
-    entries: list[Entry] = field(default_factory=list)
 
 
 def verify(
@@ -170,7 +103,7 @@ def verify(
     count = workers or len(os.sched_getaffinity(0))
     total = run.point.size
     with _no_collections():
-        for bundle, found in _check_all(source, total, run.terms, count):
+        for bundle, found in check_all(source, total, run.terms, count):
             run.take(bundle, found)
             if progress is not None:
                 progress(bundle.tile.first + bundle.tile.width, total)
@@ -197,14 +130,14 @@ class _Run:
     ) -> None:
         self.source, self.hooks, self.state, self.fold = source, hooks, state, fold
         self.point: Checkpoint
-        self.terms: _Terms
+        self.terms: Terms
         self.tree = Tree()
         self._note: Note
         self._saved: list[tuple[Note, Checkpoint]] = []
         self._levels: list[bytearray] = []
         self._withheld: list[Withheld] = []
         self._partials: dict[tuple[int, int], list[int]] | None = None
-        self._blobs = _BlobCheck(source) if read_blobs else None
+        self._blobs = BlobCheck(source) if read_blobs else None
 
     # --- before the entries ---------------------------------------------------------------------
 
@@ -271,7 +204,7 @@ class _Run:
             blob, tile = parse_blob_path(path), None
             if blob is not None:
                 if found is not None:
-                    found[bytes.fromhex(blob)] = _UNNAMED
+                    found[bytes.fromhex(blob)] = UNNAMED
             elif (tile := parse_path(path)) is not None:
                 tiles.append(tile)
             elif path != CHECKPOINT:
@@ -292,31 +225,31 @@ class _Run:
                 )
             self._partials.setdefault((tile.level, tile.index), []).append(tile.width)
 
-    def _read_genesis(self, trusted: int) -> _Terms:
+    def _read_genesis(self, trusted: int) -> Terms:
         tile = Tile(ENTRIES, 0, min(WIDTH, self.point.size))
         try:
-            found = _unwrap_at(next(split_bundle(self.source.tile(tile), tile)), 0)
+            found = unwrap_at(next(split_bundle(self.source.tile(tile), tile)), 0)
             entry, body = found[0], found[0].body
             if entry.kind != "log.genesis":
                 raise OutOfOrder(f"It is of kind {entry.kind}.", "A log begins with its genesis.")
             parse(entry.kind, body)
-            terms = _Terms(body["chain_id"], body["origin"], body.get("site", ""), trusted)
+            terms = Terms(body["chain_id"], body["origin"], body.get("site", ""), trusted)
         except Refused as error:
             raise Invalid(f"Entry 0 is no genesis: {error.message}", _DO_NOT_RELY, 0) from None
-        fault = _check_signatures([found], terms)
+        fault = check_signatures([found], terms)
         if fault is not None:
             raise Invalid(fault.message, fault.remedy, fault.index)
         return terms
 
     # --- the entries ----------------------------------------------------------------------------
 
-    def take(self, bundle: _Bundle, found: _Checked) -> None:
+    def take(self, bundle: Bundle, found: Checked) -> None:
         """Fold a bundle that was checked, grow the tree by it, and compare the tiles."""
         tile, data, first = bundle.tile, bundle.data, bundle.tile.first
         hashes, fault = found.hashes, found.fault
         differs = _first_difference(hashes, bundle.hashes)
         if differs is not None and (fault is None or first + differs < fault.index):
-            fault = _Fault(
+            fault = Fault(
                 first + differs,
                 f"Entry {first + differs} does not have the hash that its tile says.",
                 REPAIR,
@@ -350,7 +283,7 @@ class _Run:
         except Refused as error:
             raise Invalid(
                 f"Entry {entry.index} breaks a rule: {error.message}",
-                _BAD_ENTRY,
+                BAD_ENTRY,
                 entry.index,
             ) from error
 
@@ -477,159 +410,9 @@ class _Run:
         return tuple(checks)
 
 
-# What is known of a blob: it is there, it is what its name says, it was looked at as a manifest.
-_UNNAMED, _READ, _OPENED = range(3)
-
-
-class _BlobCheck:
-    """The blobs that entries name: each is read once, when it is first named."""
-
-    def __init__(self, source: Source) -> None:
-        self.found: dict[bytes, int] = {}
-        """What is known of each blob: first those that are listed, and nobody has named."""
-        self._source = source
-        self._missing: dict[str, tuple[int, int]] = {}  # index of the first, time of the last name
-        self._named: list[tuple[str, Entry]] = []
-        self._threads = ThreadPoolExecutor(FETCHERS) if source.remote else None
-
-    def named(self, entry: Entry) -> None:
-        """Take note of the blobs that an entry names; `look` reads them."""
-        for name in blobs_in(entry.kind, entry.body):
-            self._named.append((name, entry))
-
-    def look(self) -> None:
-        """Check the blobs that were named since the last look, and those that these name."""
-        named, self._named = self._named, []
-        further: list[tuple[str, Entry]] = []
-        for entry, names in self._look_at(named, manifests=True):
-            further += [(name, entry) for name in names]
-        for _ in self._look_at(further, manifests=False):
-            pass  # what they name is not followed
-
-    def _look_at(
-        self, named: Sequence[tuple[str, Entry]], *, manifests: bool
-    ) -> Iterator[tuple[Entry, Sequence[str]]]:
-        """Read each blob that was not seen before; yield what those that are manifests name."""
-        todo: dict[str, Entry] = {}
-        stage = _OPENED if manifests else _READ
-        for name, entry in named:
-            if self.found.get(bytes.fromhex(name), _UNNAMED) < stage:
-                todo.setdefault(name, entry)
-        wanted = [name for name in todo if name not in self._missing]
-        read = functools.partial(self._read, manifest=manifests)
-        outcomes = self._threads.map(read, wanted) if self._threads else map(read, wanted)
-        for name, outcome in zip(wanted, outcomes, strict=True):
-            entry = todo[name]
-            if isinstance(outcome, NotFound):
-                self._missing[name] = (entry.index, entry.time)
-                continue
-            if isinstance(outcome, Invalid):
-                message = f"{outcome.message} Entry {entry.index} names it."
-                raise Invalid(message, outcome.remedy, entry.index)
-            self.found[bytes.fromhex(name)] = stage
-            yield entry, outcome
-        for name, entry in named:
-            if name in self._missing:
-                self._missing[name] = (self._missing[name][0], entry.time)
-
-    def _read(self, name: str, *, manifest: bool) -> Sequence[str] | NotFound | Invalid:
-        """Read a blob; return the names in it if it is a manifest, or what is wrong with it."""
-        head, digest = b"", sha256()
-        try:
-            for chunk in self._source.chunks(name):
-                digest.update(chunk)
-                if manifest and len(head) <= MAX_MANIFEST:
-                    head += chunk
-            agree(name, digest.hexdigest())
-        except (NotFound, Invalid) as error:
-            return error
-        return manifest_names(head) if manifest else ()
-
-    def close(self, withheld: Sequence[Withheld]) -> tuple[int, list[Withheld]]:
-        """Return the number of blobs checked, and the withheld ones with when they last stood.
-
-        Raise `Invalid` for a blob that is missing though nobody withheld it, or that nobody names.
-        """
-        if self._threads:
-            self._threads.shutdown()
-        gone = {one.blob for one in withheld}
-        for name, (index, _) in self._missing.items():
-            if name not in gone:
-                raise Invalid(
-                    f"The blob {name}, which entry {index} names, is missing.",
-                    "Restore it from a mirror; if it had to go, let the host withhold it.",
-                    index,
-                )
-        for raw, stage in self.found.items():
-            if stage == _UNNAMED and raw.hex() not in gone:
-                raise Invalid(
-                    f"No entry names the blob {raw.hex()}.",
-                    "Remove it. If the log is being written to just now, verify again.",
-                )
-        return sum(stage != _UNNAMED for stage in self.found.values()), [
-            replace(one, attested=self._missing[one.blob][1]) if one.blob in self._missing else one
-            for one in withheld
-        ]
-
-
 def _log_keys(state: State) -> list[str]:
     """Return every key that signed checkpoints of this log, the one in force last."""
     return [key for _, key in state.log_keys]
-
-
-# --- one bundle ---------------------------------------------------------------------------------
-
-
-_Unwrapped = tuple[Entry, bytes, bytes]
-
-
-def _check_bundle(data: bytes, tile: Tile, terms: _Terms) -> _Checked:
-    """Check a bundle by itself: form, signatures, and that each entry has its own index.
-
-    First every leaf is unwrapped, then every signature checked: the tables of the curve and the
-    decoder would drive each other out of the processor's cache.
-    """
-    hashes, fault = bytearray(), None
-    found: list[_Unwrapped] = []
-    index = tile.first
-    try:
-        for leaf in split_bundle(data, tile):
-            hashes += leaf_hash(leaf)
-            found.append(_unwrap_at(leaf, index))
-            index += 1
-    except Invalid as error:  # the bundle itself is broken
-        fault = _Fault(index, error.message, error.remedy)
-    except Refused as error:
-        fault = _invalid(index, error)
-    return _Checked(bytes(hashes), _check_signatures(found, terms) or fault, [f[0] for f in found])
-
-
-def _unwrap_at(leaf: bytes, index: int) -> _Unwrapped:
-    """Unwrap a leaf; raise a `Refused` for a bad form, or if it says that it stands elsewhere."""
-    found = unwrap(leaf)
-    if found[0].index != index:
-        raise OutOfOrder(f"It says that it is entry {found[0].index}.", _BAD_ENTRY)
-    return found
-
-
-def _check_signatures(found: Sequence[_Unwrapped], terms: _Terms) -> _Fault | None:
-    """Return the first entry that its author did not sign for this log, if there is one."""
-    digest = Domain(terms.chain_id, terms.origin).digest
-    signed = [
-        (entry, digest(entry.kind, entry.challenge, entry.summary, body, entry.sequence), signature)
-        for entry, signature, body in found
-        if entry.index >= terms.trusted
-    ]
-    for entry, hashed, signature in signed:
-        try:
-            check_signer(entry, hashed, signature, terms.site)
-        except Refused as error:
-            return _invalid(entry.index, error)
-    return None
-
-
-def _invalid(index: int, error: Refused) -> _Fault:
-    return _Fault(index, f"Entry {index} is not valid: {error.message}", _BAD_ENTRY)
 
 
 def _first_difference(computed: bytes, stored: bytes) -> int | None:
@@ -658,7 +441,7 @@ def _first_altered(tile: Tile, right: bytes, stored: bytes) -> int:
     return index - 1
 
 
-def _before(data: bytes, tile: Tile, fault: _Fault | None) -> Iterator[bytes]:
+def _before(data: bytes, tile: Tile, fault: Fault | None) -> Iterator[bytes]:
     """Yield the leaves of a bundle that stand before its fault."""
     count = tile.width if fault is None else fault.index - tile.first
     if count == tile.width:
@@ -667,94 +450,3 @@ def _before(data: bytes, tile: Tile, fault: _Fault | None) -> Iterator[bytes]:
     leaves = split_bundle(data, tile)
     for _ in range(count):
         yield next(leaves)
-
-
-# --- all of them --------------------------------------------------------------------------------
-
-_worker_terms: _Terms
-
-
-def _check_all(
-    source: Source, size: int, terms: _Terms, workers: int
-) -> Iterator[tuple[_Bundle, _Checked]]:
-    """Yield every bundle, checked, in order; at most a few of them are in memory.
-
-    What goes wrong in reading ahead is raised when its turn comes, so that the first fault counts.
-    """
-    bundles = (tile for tile in tiles_of(size) if tile.level == ENTRIES)
-    fetched = _fetch_ahead(source, bundles) if source.remote else _fetch(source, bundles)
-    if workers <= 1 or size <= FEW:
-        for get in fetched:
-            bundle = get()
-            yield bundle, _check_bundle(bundle.data, bundle.tile, terms)
-        return
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(workers, context, _start, (terms,))
-    waiting: deque[Callable[[], tuple[_Bundle, _Checked]]] = deque()
-    try:
-        for get in fetched:
-            waiting.append(_submit(pool, get))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft()()
-        while waiting:
-            yield waiting.popleft()()
-    except BrokenProcessPool:
-        raise Unavailable(
-            "A process that checked entries was killed.",
-            "Was memory short? Verify again with one worker.",
-        ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _submit(
-    pool: ProcessPoolExecutor, get: Callable[[], _Bundle]
-) -> Callable[[], tuple[_Bundle, _Checked]]:
-    """Let a process check a bundle; return what waits for it, or raises what reading it raised."""
-    try:
-        bundle = get()
-    except DanseoError as error:
-        return functools.partial(_raise, error)
-    future = pool.submit(_check_in_process, bundle.data, bundle.tile)
-    return lambda: (bundle, future.result())
-
-
-def _raise(error: DanseoError) -> NoReturn:
-    raise error
-
-
-def _start(terms: _Terms) -> None:
-    global _worker_terms  # noqa: PLW0603 - what a pool gives its processes
-    _worker_terms = terms
-    gc.disable()
-
-
-def _check_in_process(data: bytes, tile: Tile) -> _Checked:
-    found = _check_bundle(data, tile, _worker_terms)
-    found.entries = []
-    return found
-
-
-def _read(source: Source, tile: Tile) -> _Bundle:
-    return _Bundle(tile, source.tile(tile), source.tile(Tile(0, tile.index, tile.width)))
-
-
-def _fetch(source: Source, bundles: Iterable[Tile]) -> Iterator[Callable[[], _Bundle]]:
-    for tile in bundles:
-        yield functools.partial(_read, source, tile)
-
-
-def _fetch_ahead(source: Source, bundles: Iterable[Tile]) -> Iterator[Callable[[], _Bundle]]:
-    """Read bundles from a server, several at a time; what is yielded waits for its own."""
-    pool = ThreadPoolExecutor(FETCHERS)
-    waiting: deque[Future[_Bundle]] = deque()
-    try:
-        for tile in bundles:
-            waiting.append(pool.submit(_read, source, tile))
-            if len(waiting) > FETCHERS:
-                yield waiting.popleft().result
-        while waiting:
-            yield waiting.popleft().result
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
