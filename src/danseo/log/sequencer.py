@@ -270,8 +270,9 @@ class Sequencer:
         """Fold one entry into the state and add its leaf, or return why not."""
         state = self._state
         try:
-            leaf = wire.wrap(state.size, self._time_of(signed), signed)
-            entry, signature, body_hash = wire.unwrap(leaf)
+            leaf, entry, signature, body_hash = wire.enter(
+                state.size, self._time_of(signed), signed
+            )
             signing.check(self._domain, entry, body_hash, signature, state.site)
             if entry.kind == "log.key":
                 keys.load_log_key(self.host, entry.body.get("log_key", ""))

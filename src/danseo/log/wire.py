@@ -99,8 +99,14 @@ _names = re.compile(
 
 def wrap(index: int, time: int, signed: Signed) -> bytes:
     """Return the leaf of `signed` at `index` and `time`; raise `Malformed` where it has none."""
+    return enter(index, time, signed)[0]
+
+
+def enter(index: int, time: int, signed: Signed) -> tuple[bytes, Entry, bytes, bytes]:
+    """Return the leaf of `signed`, and what `unwrap` says of it, at the cost of one decoding."""
     leaf = _Leaf(_frame(signed), index, f"0x{signed.signature.hex()}", time)
-    return _write(leaf, _Leaf, _decode_leaf)
+    data, (wrapped, signature, digest) = _write(leaf, _Leaf, _decode_leaf)
+    return data, _entry(wrapped), signature, digest
 
 
 def unwrap(leaf: bytes) -> tuple[Entry, bytes, bytes]:
@@ -138,7 +144,7 @@ def read_object(data: bytes) -> dict[str, Any]:
 def pack(signed: Signed) -> bytes:
     """Return the canonical bytes in which a signed entry is handed to the sequencer."""
     parcel = _Parcel(_frame(signed), f"0x{signed.signature.hex()}")
-    return _write(parcel, _Parcel, _decode_parcel)
+    return _write(parcel, _Parcel, _decode_parcel)[0]
 
 
 def unpack(data: bytes) -> Signed:
@@ -162,19 +168,22 @@ def _frame(s: Signed) -> _Frame:
     return _Frame(s.author, s.body, s.challenge, s.kind, s.sequence, s.summary)
 
 
-def _write(value: Any, shape: type[Any], decode: Any) -> bytes:
-    """Return the canonical bytes of a struct; whoever reads them gets the same struct."""
+def _write(value: Any, shape: type[Any], decode: Any) -> tuple[bytes, tuple[Any, bytes, bytes]]:
+    """Return the canonical bytes of a struct, and what `_decode` says of them.
+
+    Whoever reads them gets the same struct.
+    """
     try:
         data: bytes = _encode(value)
-        if _decode(data, shape, decode)[0] == value:
-            return data
+        found = _decode(data, shape, decode)
+        if found[0] == value:
+            return data, found
     except (TypeError, ValueError, RecursionError, OverflowError, Malformed):
         pass  # the reference, which is slow, says what is wrong
     frame = {f: getattr(value.entry, f) for f in value.entry.__struct_fields__}
     members = {f: getattr(value, f) for f in value.__struct_fields__}
     data = canonical.encode({**members, "entry": frame})
-    _decode(data, shape, decode)
-    return data
+    return data, _decode(data, shape, decode)
 
 
 def _decode(data: bytes, shape: type[Any], decode: Any) -> tuple[Any, bytes, bytes]:
