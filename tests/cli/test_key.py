@@ -142,6 +142,15 @@ def test_a_key_takes_over_seven_days_after_it_was_registered(opened: Stage) -> N
     opened.do(line, "next")
 
 
+def test_a_command_takes_the_key_that_speaks_for_the_operator_now(opened: Stage) -> None:
+    opened.do("key new zz --no-password")
+    opened.do("key rotate zz", "operator")
+    opened.do("clock advance 7d")
+    opened.do("key rotate zz", "operator")
+    entry = opened.do("clock advance 1d")["entry"]
+    assert opened.do(f"log show {entry}")["author"] == opened.do("key show zz")["address"]
+
+
 def test_the_time_of_a_refusal_is_shown_as_a_date(opened: Stage) -> None:
     opened.do("key new next --no-password")
     opened.do("key rotate next", "contributor-1")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from danseo.core.merkle import verify_inclusion
+from danseo.flows import reading
+from danseo.log.note import Checkpoint
+from danseo.log.source import Source
 from tests.cli import stage as play
 from tests.cli.stage import Stage, run
 
@@ -54,6 +59,26 @@ def test_a_log_that_cannot_be_begun_leaves_nothing(tmp_path: Path, extra: str, s
 
 def test_a_folder_takes_one_log(begun: Stage) -> None:
     assert begun.refuse("init {home} --simulated --no-password")["status"] == 2
+
+
+def test_a_published_log_is_not_begun_anew_where_its_host_was_lost(begun: Stage) -> None:
+    shutil.rmtree(begun.home / "host")
+    refused = begun.refuse("init {home} --simulated --operator other --no-password")
+    assert refused["status"] == 2
+
+
+def test_a_checkpoint_that_was_not_verified_is_not_saved(
+    opened: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grown(source: Source) -> tuple[Checkpoint, bytes]:
+        head, data = real(source)
+        return replace(head, size=head.size + 1), data
+
+    real = reading.checkpoint
+    monkeypatch.setattr(reading, "checkpoint", grown)
+    ran = opened.run(f"verify {{home}} --save {tmp_path}/saved")
+    assert ran.status == 6
+    assert not (tmp_path / "saved").exists()
 
 
 def test_without_a_log_a_command_says_how_to_begin_one(tmp_path: Path) -> None:
@@ -147,8 +172,6 @@ def test_a_flipped_byte_is_found_with_the_entry(settled: Stage) -> None:
 
 
 def test_a_saved_checkpoint_shows_a_rollback(opened: Stage, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(opened.home, tmp_path / "old")
     opened.do("challenge fund example donor-1 '9 KRW'")
     opened.do(f"verify {{home}} --save {tmp_path}/saved")

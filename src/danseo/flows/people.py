@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from danseo.core.errors import WrongPhase
 from danseo.core.kinds.identity import DELAY, RegisterNext, Rotate, SetPayout
 from danseo.flows.acting import Desk
 from danseo.log.sequencer import Appended
@@ -32,18 +31,13 @@ def rotate(
     """Register `following` as the next key of `who`; once seven days have passed, let it take over.
 
     `key` gives the key that signs for `who` now, `take` the following one: each is asked for only
-    in its own step. Raise `WrongPhase` in between.
+    in its own step. In between the rules refuse it.
     """
     person = desk.state.people.get(desk.state.identity(who))
     since = min((t for next_, t in person.nexts if next_ == following), default=0) if person else 0
     if not since:
         entry = desk.say(key(), RegisterNext(following))
         return Rotation(entry, False, entry.time + DELAY)
-    if since > desk.now:
-        raise WrongPhase(
-            f"The key {following} is registered, and may take over from {since} on.",
-            "Repeat this command then.",
-        )
     return Rotation(desk.say(take(), Rotate(desk.state.identity(who))), True, since)
 
 
