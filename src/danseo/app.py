@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from danseo.core.errors import Usage
-from danseo.flows import admission
+from danseo.flows import admission, storing
 from danseo.flows.acting import Desk
 from danseo.log import keys
 from danseo.log.blobs import Blobs
@@ -32,6 +32,7 @@ def desk(settings: Settings) -> Iterator[Desk]:
     """Open the log of `settings.home` for reading and appending, and close it afterwards."""
     store = blobs(settings)
     with open_log(settings.home, float(settings.lock_timeout), hooks=admission.hooks(store)) as log:
+        storing.tidy(log, store, settings.home / "host")
         yield Desk(log, store, settings.home / "host", settings.lang == "ko")
 
 
@@ -43,6 +44,7 @@ def serving(settings: Settings) -> Iterator[Desk]:
         Sequencer(settings.home, hooks=admission.hooks(store)) as log,
         Host(log),
     ):
+        storing.tidy(log, store, settings.home / "host")
         yield Desk(log, store, settings.home / "host", settings.lang == "ko")
 
 

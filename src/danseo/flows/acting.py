@@ -5,48 +5,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from danseo.core.challenge import Challenge
 from danseo.core.entry import Body, to_body
-from danseo.core.errors import DanseoError, OutOfOrder, Unavailable
+from danseo.core.errors import OutOfOrder
 from danseo.core.state import SIMULATED, State
+from danseo.flows import storing
+from danseo.flows.storing import Store
 from danseo.log.blobs import Blobs
 from danseo.log.host import Log
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Domain, Key, sign_entry
 
 _TRIES: Final = 5
-
-
-@dataclass(slots=True)
-class Store:
-    """Blobs on their way into the log; `new` are those that were not stored before."""
-
-    blobs: Blobs
-    new: list[str] = field(default_factory=list)
-
-    def put(self, data: bytes) -> str:
-        """Store `data` and return its name."""
-        name = hashlib.sha256(data).hexdigest()
-        self._note(name)
-        return self.blobs.put(data)
-
-    def put_file(self, path: Path) -> str:
-        """Store a file and return its name."""
-        with path.open("rb") as file:
-            self._note(hashlib.file_digest(file, "sha256").hexdigest())
-        return self.blobs.put_file(path)
-
-    def _note(self, name: str) -> None:
-        if not self.blobs.has(name):
-            self.new.append(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +53,9 @@ class Desk:
         """Return the folded record of a challenge, or raise `NotFound`."""
         return self.state.challenge(name)
 
-    @contextmanager
-    def storing(self) -> Iterator[Store]:
-        """Store what an entry is to name; where the entry is refused, what was new goes again.
-
-        Nothing may stay in public that no entry names: `verify` would find it.
-        """
-        store = Store(self.blobs)
-        try:
-            yield store
-        except DanseoError as error:
-            # Where the host has gone, the entry may stand all the same.
-            for name in () if isinstance(error, Unavailable) else store.new:
-                self.blobs.delete(name)
-            raise
+    def storing(self) -> AbstractContextManager[Store]:
+        """Store what an entry is to name; where the entry is refused, what was new goes again."""
+        return storing.storing(self.log, self.blobs, self.private)
 
     def say(self, key: Key, body: Body, challenge: str = "") -> Appended:
         """Sign `body` with `key`, append it, and return where it stands; raise what refuses it.

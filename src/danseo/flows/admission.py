@@ -1,6 +1,6 @@
 """What the host asks of an entry beyond the rules of `core`, before it appends it.
 
-Every blob that it names must be stored, and exact scores must be what the scorer gives: `core`
+Every blob that it names must be stored, with what that names if it is a manifest, and exact scores must be what the scorer gives: `core`
 reads no blobs and runs no scorer. `verify` asks the same of every entry.
 """
 
@@ -12,6 +12,7 @@ from danseo.core.entry import Entry, blobs, parse
 from danseo.core.errors import Conflict, NotFound
 from danseo.core.kinds.score import PublishExact
 from danseo.core.state import State
+from danseo.flows.storing import names_in
 from danseo.log.blobs import Blobs
 from danseo.log.sequencer import Hook
 
@@ -24,10 +25,21 @@ def hooks(store: Blobs) -> tuple[Hook, ...]:
 
     def blobs_are_stored(state: State, entry: Entry) -> None:
         for blob in blobs(parse(entry.kind, entry.body)):
-            if blob not in state.withheld and not store.has(blob):
-                raise NotFound(f"The blob {blob} is not stored here.", "Store it first.")
+            _check_stored(state, store, blob)
+            for inner in names_in(store, blob):
+                _check_stored(state, store, inner)
 
     return blobs_are_stored, exact_scores_are_right(store.get)
+
+
+def _check_stored(state: State, store: Blobs, blob: str) -> None:
+    if blob in state.withheld:
+        raise Conflict(
+            f"The blob {blob} is withheld since entry {state.withheld[blob]}.",
+            "What had to go does not come back: name another.",
+        )
+    if not store.has(blob):
+        raise NotFound(f"The blob {blob} is not stored here.", "Store it first.")
 
 
 def exact_scores_are_right(get: Get) -> Hook:

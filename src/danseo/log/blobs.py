@@ -95,8 +95,11 @@ class Blobs:
         if not self.has(name):
             if self._local is not None:
                 draft = self._draft()
-                draft.write_bytes(data)
-                self._place(draft, name)
+                try:
+                    draft.write_bytes(data)
+                    self._place(draft, name)
+                finally:
+                    draft.unlink(missing_ok=True)  # a full disk needs its room
             else:
                 self._fs.pipe_file(self._path(name), data)
         return name

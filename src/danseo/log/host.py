@@ -41,6 +41,10 @@ class Log(Protocol):
     """What a command needs of a log, be it the owner's or a guest's."""
 
     @property
+    def home(self) -> Path:
+        """The host's folder: `log/` in it is public, `host/` private."""
+
+    @property
     def state(self) -> State:
         """The folded state, to be read only."""
 
