@@ -12,7 +12,7 @@ from danseo import settings
 from danseo.core.errors import Usage
 from tests.repo.tree import sources
 
-EXPORTS = {"demo.py"}
+EXPORTS = {"play.py"}
 """The demo plays a user: it exports DANSEO_HOME for the commands that it types, and restores it."""
 
 
@@ -58,6 +58,14 @@ def test_what_is_set_is_parsed() -> None:
         lock_timeout=0,
         method_cache=Path("/srv/ink/host/methods"),
     )
+
+
+def test_what_an_option_says_goes_before_the_variable() -> None:
+    environ = {"DANSEO_HOME": "/srv/ink", "DANSEO_LANG": "ko"}
+    found = settings.load(environ, {"DANSEO_HOME": "/srv/prize"})
+    assert (found.home, found.lang) == (Path("/srv/prize"), "ko")
+    assert found.method_cache == Path("/srv/prize/host/methods")
+    assert environ["DANSEO_HOME"] == "/srv/ink"
 
 
 def test_an_empty_variable_means_the_default() -> None:
