@@ -1,8 +1,10 @@
-"""How long it takes from an entry handed in to a durable, signed checkpoint that covers it.
+"""How long it takes from a person's act to a durable, signed checkpoint that covers it.
 
-One contributor after the other hands a clue's commitment to a log of 20,000 entries: signed in
-advance, everything else timed. The peer writes and fsyncs as many bytes on the same disk. With
-others at it, four processes hand entries to one host over its socket.
+First the entry alone: entries signed in advance are handed one by one to a log of 20,000, and all
+the rest is timed. The peer writes and fsyncs as many bytes on the same disk. With others at it,
+four processes hand entries to one host over its socket. Then all of `clue publish`: the draft with
+its salt, the commitment, the files stored as blobs, the reveal; once as the use case in a running
+process, and once as the command, with Python's start.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from hashlib import sha256
@@ -19,6 +23,10 @@ from typing import Final
 
 from benchmarks import append, corpus
 from benchmarks.harness import WORK, Figure
+from danseo import app as wiring
+from danseo import settings as configuration
+from danseo.flows import clues
+from danseo.flows.clues import Making
 from danseo.log import signing
 from danseo.log.host import Host, open_log
 from danseo.log.note import parse_checkpoint, parse_note
@@ -29,6 +37,8 @@ from danseo.log.wire import Signed
 TIMES: Final = 1_000
 GUESTS: Final = 4
 EACH: Final = 250
+CLUES: Final = 200
+COMMANDS: Final = 10
 
 
 def run() -> list[Figure]:
@@ -40,6 +50,7 @@ def run() -> list[Figure]:
         with Sequencer(home) as log:
             alone, bare = _alone(log, home)
             shared = _shared(log, home)
+        whole, command = _clues(home / "prize")
     finally:
         shutil.rmtree(home)
     return [
@@ -47,6 +58,9 @@ def run() -> list[Figure]:
         _figure("publish, 99th percentile", alone, 99, bare),
         _figure(f"publish through a host, {GUESTS} at once, median", shared, 50),
         _figure(f"publish through a host, {GUESTS} at once, 99th percentile", shared, 99),
+        _figure("clue publish, as a use case, median", whole, 50),
+        _figure("clue publish, as a use case, 99th percentile", whole, 99),
+        _figure("clue publish, as a command with Python's start, median", command, 50),
     ]
 
 
@@ -103,6 +117,35 @@ def _guest(home: Path, name: str) -> list[float]:
             if not isinstance(result, Appended):
                 raise result
     return seconds
+
+
+def _clues(home: Path) -> tuple[list[float], list[float]]:
+    """Return seconds for each `clue publish`: as the use case, and as the command."""
+    _danseo("init", str(home), "--simulated", "--people")
+    _danseo("challenge", "open", str(home / "challenge.toml"), "--home", str(home))
+    _danseo("challenge", "acknowledge", "example", "--everyone", "--home", str(home))
+    settings = configuration.load({"DANSEO_HOME": str(home)})
+    key = wiring.load_key(settings, "contributor-1", str)
+    guess = home / "guess.csv"
+    whole, command = [], []
+    with wiring.desk(settings) as desk:
+        for n in range(CLUES):
+            guess.write_text(f"{n}\n" * 60)
+            made = Making(f"Guess {n}", "All alike.", "predictions", "CC0-1.0", guess)
+            started = time.perf_counter()
+            clues.publish(desk, key, "example", made)
+            whole.append(time.perf_counter() - started)
+    for n in range(COMMANDS):
+        guess.write_text(f"{-n}\n" * 60)
+        words = ["clue", "publish", "example", str(guess), "--title", f"Guess {-n}"]
+        started = time.perf_counter()
+        _danseo(*words, "--home", str(home), "--key", "contributor-1")
+        command.append(time.perf_counter() - started)
+    return whole, command
+
+
+def _danseo(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "danseo", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def _entries(name: str, count: int) -> list[Signed]:

@@ -39,6 +39,7 @@ def standings(name: Name, home: Home = None, as_json: Json = False) -> None:
                 ", ".join(str(c) for c in r.cites),
                 f"copy of {r.duplicate_of}" if r.duplicate_of >= 0 else r.verdict or r.status,
                 "" if r.score is None else decimal(r.score),
+                f"+{decimal(r.step)}" if r.step else "",
                 *(show.percent(n) for n in (r.own, r.received, r.owed, r.jury, r.total)),
             )
             for r in rows
@@ -47,10 +48,14 @@ def standings(name: Name, home: Home = None, as_json: Json = False) -> None:
     found = [
         asdict(r)
         | {part: str(getattr(r, part)) for part in shares}
-        | {"score": None if r.score is None else decimal(r.score), "units": decimal(r.units)}
+        | {
+            "score": None if r.score is None else decimal(r.score),
+            "step": decimal(r.step),
+            "units": decimal(r.units),
+        }
         for r in rows
     ]
-    columns = ("Clue>", "By", "Form", "Cites", "Verdict", "Score>")
+    columns = ("Clue>", "By", "Form", "Cites", "Verdict", "Score>", "Step>")
     sums = ("Own step>", "From later>", "To earlier>", "Jury>", "Share>")
     show.result(as_json, found, show.table(name, (*columns, *sums), shown))
 

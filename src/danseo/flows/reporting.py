@@ -56,7 +56,6 @@ class _View:
         self.source, self.audit, self.challenge = source, audit, challenge
         self.names, self.language = names, language
         self.about = canonical.decode(source.get(challenge.terms.about))
-        self.curve = challenge.terms.value_curve()
 
     def view(self) -> ReportView:
         log, terms, challenge = self.audit.log, self.challenge.terms, self.challenge
@@ -111,7 +110,6 @@ class _View:
 
     def clues(self) -> tuple[ClueView, ...]:
         rows = {row.clue: row for row in standings.rows(self.challenge)}
-        steps = self.steps()
         draw = self.painter()
         found = []
         for clue in self.challenge.clues.values():
@@ -125,7 +123,7 @@ class _View:
                     form=clue.form,
                     cites=clue.cites,
                     score=row.score,
-                    step=steps.get(clue.id, 0),
+                    step=row.step,
                     status=self.status(clue),
                     own=row.own,
                     received=row.received,
@@ -163,16 +161,6 @@ class _View:
             if blob not in self.audit.log.state.withheld:
                 return self.source.get(blob).decode("utf-8", "replace")
         return ""
-
-    def steps(self) -> dict[int, int]:
-        """Return how far each step moved the frontier, in parts per 10^9."""
-        reached, moved = 0, {}
-        for clue in self.challenge.scorable():
-            if clue.verdict == "step":
-                progress = self.curve.progress(clue.score)
-                moved[clue.id] = progress - reached
-                reached = progress
-        return moved
 
     def frontier(self) -> tuple[Point, ...]:
         return tuple(

@@ -18,7 +18,8 @@ class Row:
 
     `own` is what its step counts, `received` and `owed` what later ones pay it and it pays
     earlier ones; `jury` is what juries awarded it, grants included. `score` is None where no
-    score is public. `total` = own + received - owed + jury.
+    score is public; `step` is how far it moved the frontier.
+    `total` = own + received - owed + jury.
     """
 
     clue: int
@@ -28,6 +29,7 @@ class Row:
     status: str
     verdict: str
     score: int | None
+    step: int
     units: int
     own: int
     received: int
@@ -46,6 +48,7 @@ def rows(challenge: Challenge) -> list[Row]:
     for one in challenge.rounds:
         for clue_id, grant in one.grants.items():
             jury[clue_id] = jury.get(clue_id, 0) + grant
+    moved = _steps(challenge)
     found = []
     for clue in challenge.clues.values():
         part = parts[clue.node] if clue.node >= 0 else reward.Breakdown(0, 0, 0, 0)
@@ -60,6 +63,7 @@ def rows(challenge: Challenge) -> list[Row]:
                 status=clue.status,
                 verdict=clue.verdict,
                 score=score,
+                step=moved.get(clue.id, 0),
                 units=challenge.nodes[clue.node].units if clue.node >= 0 else 0,
                 own=part.own,
                 received=part.received,
@@ -70,6 +74,17 @@ def rows(challenge: Challenge) -> list[Row]:
             )
         )
     return found
+
+
+def _steps(challenge: Challenge) -> dict[int, int]:
+    """Return how far each step moved the published frontier, in parts per 10^9."""
+    curve, reached, moved = challenge.terms.value_curve(), 0, {}
+    for clue in challenge.scorable():
+        if clue.verdict == "step":
+            progress = curve.progress(clue.score)
+            moved[clue.id] = progress - reached
+            reached = progress
+    return moved
 
 
 @dataclass(frozen=True, slots=True)
