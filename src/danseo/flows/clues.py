@@ -276,21 +276,8 @@ def parse_content(data: bytes, clue: Clue) -> Content:
             f"It may have {MAX_MANIFEST}.",
         )
     try:
-        described = canonical.decode(data)
-        files = {_text(f["path"]): _blob(f["sha256"]) for f in described["files"]}
-        if len(files) < len(described["files"]):
-            raise KeyError("two files of one name")
-        method = described.get("method")
-        if not isinstance(method, dict | None):
-            raise TypeError(f"method is {method!r:.80}")
-        found = Content(
-            title=" ".join(_text(described["title"]).split()),
-            description=_text(described["description"]),
-            submission=_text(described["submission"]),
-            files=files,
-            method=method,
-        )
-        agrees = described["form"] == clue.form and files[found.submission] == clue.submission
+        found, form = _describe(canonical.decode(data))
+        agrees = form == clue.form and found.files[found.submission] == clue.submission
     except (KeyError, TypeError, AttributeError, Malformed) as error:
         raise Unfit(
             f"Clue {clue.id} is not described well: {error!r:.300}.", "Publish it anew."
@@ -303,17 +290,34 @@ def parse_content(data: bytes, clue: Clue) -> Content:
     return found
 
 
+def _describe(described: Any) -> tuple[Content, str]:
+    """Return what a stranger's description says, and the form that it names."""
+    files = {_text(f["path"]): _blob(f["sha256"]) for f in described["files"]}
+    if len(files) < len(described["files"]):
+        raise Malformed("Two files have one name.", "Rename one.")
+    method = described.get("method")
+    if not isinstance(method, dict | None):
+        raise Malformed(f"The method is {method!r:.80}.", "Describe it by an object.")
+    found = Content(
+        title=" ".join(_text(described["title"]).split()),
+        description=_text(described["description"]),
+        submission=_text(described["submission"]),
+        files=files,
+        method=method,
+    )
+    return found, _text(described["form"])
+
+
 def _text(value: Any) -> str:
-    """Return a text of a stranger's description; whatever else stands there is no description."""
     if not isinstance(value, str):
-        raise TypeError(f"{value!r:.80} is no text")
+        raise Malformed(f"{value!r:.80} is no text.", "Write a string.")
     return value
 
 
 def _blob(value: Any) -> str:
     name = _text(value)
     if parse_blob_path(blob_path(name)) is None:
-        raise TypeError(f"{name!r:.80} is no SHA-256")
+        raise Malformed(f"{name!r:.80} is no SHA-256.", "Name a file by its hash.")
     return name
 
 
