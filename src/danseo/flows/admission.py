@@ -1,7 +1,8 @@
 """What the host asks of an entry beyond the rules of `core`, before it appends it.
 
-Every blob that it names must be stored, with what that names if it is a manifest, and exact scores must be what the scorer gives: `core`
-reads no blobs and runs no scorer. `verify` asks the same of every entry.
+Every blob that it names must be stored, with what that names if it is a manifest, and exact scores
+must be what the scorer gives: `core` reads no blobs and runs no scorer. `verify` asks the same of
+every entry.
 """
 
 from __future__ import annotations
