@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from danseo.cli.show import percent
 from danseo.core.reward import SHARES
+from danseo.flows.notation import percent
 from tests.cli.stage import Stage
 
 

@@ -19,13 +19,6 @@ def test_the_examples_in_docstrings_are_true() -> None:
         assert (found.failed, found.attempted > 0) == (0, True)
 
 
-@given(st.integers(0, 10**18))
-def test_a_percentage_is_the_nearest_hundredth(share: int) -> None:
-    whole, _, hundredths = show.percent(share).removesuffix(" %").partition(".")
-    shown = (int(whole) * 100 + int(hundredths)) * 10**14
-    assert 2 * abs(shown - share) <= 10**14
-
-
 @given(st.text())
 def test_no_text_of_a_stranger_steers_the_terminal(text: str) -> None:
     shown = show.plain(text)

@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["spec", "clues", "jury"])
+@pytest.mark.parametrize("name", ["notation", "clues", "jury"])
 def test_the_examples_in_docstrings_are_true(name: str) -> None:
     found = doctest.testmod(importlib.import_module(f"danseo.flows.{name}"))
     assert (found.failed, found.attempted > 0) == (0, True)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from danseo.core.errors import Usage
+from danseo.core.reward import SHARES
 from danseo.flows import report_drawing
 from danseo.flows.report import (
-    WHOLE,
     Clue,
     Gift,
     LogFacts,
@@ -196,7 +196,7 @@ def test_each_clue_has_a_row_with_all_its_shares(view, page):
 def test_the_totals_the_commons_and_what_is_unearned_are_the_whole(view, page):
     total = sum(c.total for c in view.clues)
     foot = page.split("<tfoot")[1].split("</tfoot>")[0]
-    for part in (total, view.commons, WHOLE - total - view.commons):
+    for part in (total, view.commons, SHARES - total - view.commons):
         assert percent(part) in foot
 
 
@@ -234,7 +234,7 @@ def test_a_challenge_without_clues_has_a_page_too(view):
 def test_percentages_round_half_up_and_keep_their_sign():
     assert percent(5 * 10**13) == "0.01\N{NO-BREAK SPACE}%"
     assert percent(5 * 10**13 - 1) == "0.00\N{NO-BREAK SPACE}%"
-    assert percent(-WHOLE // 4) == "-25.00\N{NO-BREAK SPACE}%"
+    assert percent(-SHARES // 4) == "-25.00\N{NO-BREAK SPACE}%"
 
 
 def test_a_score_is_cut_and_never_rounded_up():

@@ -8,7 +8,7 @@ from typing import Any
 
 from danseo.cli import show
 from danseo.core.errors import Unavailable, Usage
-from danseo.flows import auditing, reading
+from danseo.flows import auditing, notation, reading
 from danseo.flows.auditing import Audit
 from danseo.log.source import Source, open_source
 
@@ -83,12 +83,12 @@ def lines(audit: Audit, save: Path | None) -> list[str]:
     for gone in log.withheld:
         told.append(
             f"Withheld: blob {gone.blob} by entry {gone.index}; last attested at "
-            f"{show.instant(gone.attested)}."
+            f"{notation.instant(gone.attested)}."
         )
     if log.clock == "simulated":
         told.append("Note: this log runs on a simulated clock. Its times and money are play.")
     told.append(f"{log.origin}: {log.size} entries, {log.blobs} blobs, root {log.root.hex()}")
-    told.append(f"Verified as of {show.instant(log.time)}.")
+    told.append(f"Verified as of {notation.instant(log.time)}.")
     if save:
         told.append(f"Saved the checkpoint. Next time: danseo verify ... --saved {save}")
     return told

@@ -34,7 +34,8 @@ def check(file: File, home: Home = None, key: As = None, as_json: Json = False) 
     from danseo import app as wiring
     from danseo.cli import show
     from danseo.cli.here import here
-    from danseo.flows import opening, spec
+    from danseo.core.reward import UNITS
+    from danseo.flows import notation, opening, spec
     from danseo.flows.standings import curve_points
 
     with here(home, key) as at:
@@ -47,7 +48,9 @@ def check(file: File, home: Home = None, key: As = None, as_json: Json = False) 
         {
             "name": draft.name,
             "warnings": warnings,
-            "curve": [{"score": spec.decimal(s), "part": spec.decimal(u)} for s, u in points],
+            "curve": [
+                {"score": notation.decimal(s), "part": notation.decimal(u)} for s, u in points
+            ],
         },
         f"{draft.name}: nothing contradicts itself.",
         *(f"warning: {warning}" for warning in warnings),
@@ -55,7 +58,7 @@ def check(file: File, home: Home = None, key: As = None, as_json: Json = False) 
         show.table(
             "",
             ("Score>", "Part of the reward>"),
-            [(spec.decimal(s), show.percent(u, 10**9)) for s, u in points],
+            [(notation.decimal(s), notation.percent(u, UNITS)) for s, u in points],
         ),
     )
 
@@ -204,14 +207,14 @@ def _enter(
 ) -> None:
     from danseo.cli import show
     from danseo.cli.here import here, receipt
-    from danseo.flows import money, spec
+    from danseo.flows import money, notation
 
-    number, asset = spec.money(amount)
+    number, asset = notation.read_money(amount)
     with here(*options) as at:
         key = at.key(at.desk.challenge(name).organiser)
         account = at.address(who)
         entry = getattr(money, act)(at.desk, key, name, account, asset, number, evidence)
-        said = _DONE[act].format(who=at.who(account), money=show.money(number, asset))
+        said = _DONE[act].format(who=at.who(account), money=notation.money(number, asset))
     show.result(
         as_json,
         {"account": account, "asset": asset, "amount": str(number), **receipt(entry)},
@@ -245,7 +248,7 @@ def pay(
     from danseo.cli import show
     from danseo.cli.here import here
     from danseo.core.errors import Usage
-    from danseo.flows import money
+    from danseo.flows import money, notation
 
     if account is None and amount is not None:
         raise Usage("--amount says how much, but not to whom.", "Add --account WHO.")
@@ -263,7 +266,7 @@ def pay(
             signer = at.key(at.desk.challenge(name).organiser)
             entries = [money.pay(at.desk, signer, name, p, evidence).index for p in due]
         rows = [
-            (at.who(p.account), at.who(p.to), show.money(p.amount, p.asset), e or "-")
+            (at.who(p.account), at.who(p.to), notation.money(p.amount, p.asset), e or "-")
             for p, e in zip(due, entries, strict=True)
         ]
     show.result(
@@ -293,6 +296,7 @@ def list_challenges(home: Home = None, as_json: Json = False) -> None:
     from danseo.cli import show
     from danseo.cli.here import here
     from danseo.core.challenge import phase
+    from danseo.flows import notation
 
     with here(home) as at:
         now = at.desk.now
@@ -316,9 +320,9 @@ def list_challenges(home: Home = None, as_json: Json = False) -> None:
                 (
                     c["challenge"],
                     c["phase"],
-                    show.instant(c["deadline"]),
+                    notation.instant(c["deadline"]),
                     c["clues"],
-                    ", ".join(show.money(int(n), a) for a, n in c["received"].items()),
+                    ", ".join(notation.money(int(n), a) for a, n in c["received"].items()),
                 )
                 for c in found
             ],

@@ -147,7 +147,7 @@ def _hand_in(
 ) -> None:
     from danseo.cli import show
     from danseo.cli.here import here, receipt
-    from danseo.flows import clues
+    from danseo.flows import clues, notation
 
     with here(*options) as at:
         cites = clues.citations(cite or ())
@@ -157,8 +157,8 @@ def _hand_in(
     shown = (
         f"Published clue {done.clue} of {name} (revealed by entry {done.reveal.index})."
         if done.reveal
-        else f"Committed to clue {done.clue} of {name}. Reveal it before {show.instant(until)}: "
-        f"danseo clue reveal {name} {done.clue}"
+        else f"Committed to clue {done.clue} of {name}. "
+        f"Reveal it before {notation.instant(until)}: danseo clue reveal {name} {done.clue}"
     )
     show.result(
         as_json,
@@ -274,8 +274,9 @@ def reproduce(name: Name, clue_id: ClueId, home: Home = None, as_json: Json = Fa
     """
     from danseo.cli import show
     from danseo.cli.here import here
-    from danseo.flows import judging
-    from danseo.flows.spec import decimal
+    from danseo.core.curve import BILLION
+    from danseo.flows import judging, notation
+    from danseo.flows.notation import decimal
 
     with here(home) as at, show.working(f"rerunning the method of clue {clue_id}"):
         done = judging.reproduce(at.desk, name, clue_id, at.settings.method_cache)
@@ -289,6 +290,7 @@ def reproduce(name: Name, clue_id: ClueId, home: Home = None, as_json: Json = Fa
         },
         f"Clue {clue_id} reproduces its prediction exactly, in {done.seconds:.1f} s."
         if done.identical
-        else f"Clue {clue_id} gives another prediction: {show.percent(done.differing, 10**9)} of "
-        f"its elements differ ({done.seconds:.1f} s).",
+        else f"Clue {clue_id} gives another prediction: "
+        f"{notation.percent(done.differing, BILLION)} of its elements differ "
+        f"({done.seconds:.1f} s).",
     )

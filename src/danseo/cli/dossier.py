@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from danseo.cli import show
 from danseo.cli.here import Here
 from danseo.core.challenge import Challenge, Clue
 from danseo.core.errors import DanseoError
-from danseo.flows import clues, reading, standings
-from danseo.flows.spec import decimal
+from danseo.flows import clues, notation, reading, standings
+from danseo.flows.notation import decimal
 from danseo.log.source import Source
 
 
@@ -74,11 +73,10 @@ def parts(at: Here, found: dict[str, Any]) -> list[Any]:
             f"{verdict['verdict']}{score}. {verdict['reason']}"
         )
     lines += [f"  jury round {j['round']}: {j['units']} of the reward" for j in found["jury"]]
-    shares = {part: int(share) for part, share in found["shares"].items()}
+    part = {name: notation.percent(int(share)) for name, share in found["shares"].items()}
     lines.append(
-        f"Share {show.percent(shares['total'])} = {show.percent(shares['own'])} own step "
-        f"+ {show.percent(shares['received'])} from later ones "
-        f"- {show.percent(shares['owed'])} to earlier ones + {show.percent(shares['jury'])} jury."
+        f"Share {part['total']} = {part['own']} own step + {part['received']} from later ones "
+        f"- {part['owed']} to earlier ones + {part['jury']} jury."
     )
     return lines
 

@@ -70,7 +70,7 @@ def score(
 
 
 def _verdict(who: str, verdict: Any) -> dict[str, Any]:
-    from danseo.flows.spec import decimal
+    from danseo.flows.notation import decimal
 
     return {
         "scorer": who,
@@ -133,8 +133,9 @@ def show_jury(
     """
     from danseo.cli import show
     from danseo.cli.here import here
-    from danseo.flows import clues, jury
-    from danseo.flows.spec import decimal
+    from danseo.core.reward import UNITS
+    from danseo.flows import clues, jury, notation
+    from danseo.flows.notation import decimal
 
     with here(home, key) as at:
         juror = at.address(at.settings.key) if at.settings.key else ""
@@ -163,8 +164,8 @@ def show_jury(
     show.result(
         as_json,
         found,
-        f"Jury round {at_round} of {name}, from {show.instant(terms.opens)} until "
-        f"{show.instant(terms.closes)}: {show.percent(terms.units, 10**9)} of the reward.",
+        f"Jury round {at_round} of {name}, from {notation.instant(terms.opens)} until "
+        f"{notation.instant(terms.closes)}: {notation.percent(terms.units, UNITS)} of the reward.",
         show.table("", ("Clue>", "Title", "By", "Form"), rows),
         f"Voted: {', '.join(voted) or 'nobody yet'}.",
         *(f"  clue {c} was awarded {units}" for c, units in found["awards"].items()),
@@ -228,8 +229,9 @@ def count(
     """
     from danseo.cli import show
     from danseo.cli.here import here, receipt
-    from danseo.flows import jury
-    from danseo.flows.spec import decimal
+    from danseo.core.reward import UNITS
+    from danseo.flows import jury, notation
+    from danseo.flows.notation import decimal
 
     with here(home, key, lang) as at:
         entry = jury.count(at.desk, at.key(at.desk.state.operator), name, number)
@@ -239,6 +241,6 @@ def count(
         {"round": number, "awards": {str(c): decimal(u) for c, u in awards.items()}}
         | receipt(entry),
         f"Counted round {number} of {name} by entry {entry.index}.",
-        *(f"  clue {c} is awarded {show.percent(u, 10**9)}" for c, u in awards.items()),
+        *(f"  clue {c} is awarded {notation.percent(u, UNITS)}" for c, u in awards.items()),
         *([] if awards else ["  No clue was awarded anything."]),
     )

@@ -221,7 +221,7 @@ def rotate(
     from danseo import app as wiring
     from danseo.cli import show
     from danseo.cli.here import here, receipt
-    from danseo.flows import people
+    from danseo.flows import notation, people
 
     with here(home, key, lang) as at:
         done = people.rotate(
@@ -236,5 +236,5 @@ def rotate(
         {"rotated": done.rotated, "since": done.since, **receipt(done.entry)},
         f"{following} has taken over. Act with it from now on; the old key can do nothing more."
         if done.rotated
-        else f"Registered {following}. Repeat this command after {show.instant(done.since)}.",
+        else f"Registered {following}. Repeat this command after {notation.instant(done.since)}.",
     )

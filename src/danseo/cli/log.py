@@ -53,7 +53,7 @@ def init(
     from danseo import app as wiring
     from danseo.cli import here, show
     from danseo.core.errors import Usage
-    from danseo.flows import founding, spec
+    from danseo.flows import founding, notation
     from danseo.flows.acting import Desk
     from danseo.log import keys
 
@@ -63,7 +63,7 @@ def init(
         or f"localhost/{''.join(c if c.isalnum() else '-' for c in folder.resolve().name.lower())}"
     )
     chain = chain_id if chain_id is not None else 31337 if simulated else 1
-    begins = spec.moment(start) if start else None
+    begins = notation.read_instant(start) if start else None
     if people and not simulated:
         raise Usage("The example's people have keys without a password.", "Add --simulated.")
     founding.check_new(folder, origin, chain, simulated, begins)
@@ -99,7 +99,7 @@ def init(
         as_json,
         found,
         f"Began the log {origin} in {folder}, on a {found['clock']} clock, at "
-        f"{show.instant(desk.now)}.",
+        f"{notation.instant(desk.now)}.",
         f"{operator} operates it. {folder}/challenge.toml is an example.",
         *([f"Made keys for {', '.join(made)}."] if made else []),
         "Next:",
@@ -141,7 +141,7 @@ def log_show(
     """
     from danseo import app as wiring
     from danseo.cli import here, show
-    from danseo.flows import reading
+    from danseo.flows import notation, reading
 
     settings = here.chosen(home)
     name_of = wiring.name_of(settings)
@@ -160,7 +160,7 @@ def log_show(
             [
                 (
                     e.index,
-                    show.instant(e.time),
+                    notation.instant(e.time),
                     here.called(name_of, e.author),
                     e.challenge,
                     e.kind,
@@ -180,6 +180,7 @@ def _one_entry(found: Any, name_of: Any, as_json: bool) -> None:
     import json
 
     from danseo.cli import here, show
+    from danseo.flows import notation
 
     entry = found.entry
     proof = [node.hex() for node in found.proof]
@@ -197,7 +198,7 @@ def _one_entry(found: Any, name_of: Any, as_json: bool) -> None:
         f"  signed      {entry.summary}",
         f"  by          {here.called(name_of, entry.author)} ({entry.author}), "
         f"sequence {entry.sequence}",
-        f"  at          {show.instant(entry.time)}",
+        f"  at          {notation.instant(entry.time)}",
         f"  signature   {found.signature}",
         f"  leaf        {found.leaf.hex()}",
         json.dumps(entry.body, ensure_ascii=False, indent=2),
@@ -325,14 +326,14 @@ def advance(
     from danseo.cli import show
     from danseo.cli.here import here, receipt
     from danseo.core.errors import Usage
-    from danseo.flows import keeping, spec
+    from danseo.flows import keeping, notation
 
     if (by is None) == (to is None):
         raise Usage("Where to is not clear.", "Give a duration, as in 3d, or --to a date.")
     with here(home, key, lang) as at:
-        goal = at.desk.now + spec.seconds(by) if by else spec.moment(to or "")
+        goal = at.desk.now + notation.read_duration(by) if by else notation.read_instant(to or "")
         entry = keeping.advance_clock(at.desk, at.key(at.desk.state.operator), goal)
-    show.result(as_json, receipt(entry), f"The clock stands at {show.instant(entry.time)}.")
+    show.result(as_json, receipt(entry), f"The clock stands at {notation.instant(entry.time)}.")
 
 
 def tick(
@@ -350,7 +351,7 @@ def tick(
     """
     from danseo.cli import show
     from danseo.cli.here import here
-    from danseo.flows import settling
+    from danseo.flows import notation, settling
 
     with here(home, key, lang) as at, show.working("moving on"):
         names = [at.desk.challenge(name).id] if name else sorted(at.desk.state.challenges)
@@ -361,7 +362,7 @@ def tick(
     show.result(
         as_json,
         {"time": now, "done": done},
-        *(lines or [f"Nothing is due at {show.instant(now)}."]),
+        *(lines or [f"Nothing is due at {notation.instant(now)}."]),
     )
 
 

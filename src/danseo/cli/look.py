@@ -26,8 +26,9 @@ def standings(name: Name, home: Home = None, as_json: Json = False) -> None:
 
     from danseo.cli import show
     from danseo.cli.here import here
+    from danseo.flows import notation
     from danseo.flows import standings as tables
-    from danseo.flows.spec import decimal
+    from danseo.flows.notation import decimal
 
     with here(home) as at:
         rows = tables.rows(at.desk.challenge(name))
@@ -40,7 +41,7 @@ def standings(name: Name, home: Home = None, as_json: Json = False) -> None:
                 f"copy of {r.duplicate_of}" if r.duplicate_of >= 0 else r.verdict or r.status,
                 "" if r.score is None else decimal(r.score),
                 f"+{decimal(r.step)}" if r.step else "",
-                *(show.percent(n) for n in (r.own, r.received, r.owed, r.jury, r.total)),
+                *(notation.percent(n) for n in (r.own, r.received, r.owed, r.jury, r.total)),
             )
             for r in rows
         ]
@@ -69,6 +70,7 @@ def shares(name: Name, home: Home = None, as_json: Json = False) -> None:
     from danseo.cli.here import here
     from danseo.core import treasury
     from danseo.core.reward import SHARES
+    from danseo.flows import notation
     from danseo.flows import standings as tables
 
     with here(home) as at:
@@ -103,7 +105,7 @@ def shares(name: Name, home: Home = None, as_json: Json = False) -> None:
             },
         }
         rows = [
-            (at.who(who), show.percent(held.get(who, 0)), asset or "-", *money)
+            (at.who(who), notation.percent(held.get(who, 0)), asset or "-", *money)
             for who in accounts
             for asset, money in (
                 [
@@ -119,9 +121,9 @@ def shares(name: Name, home: Home = None, as_json: Json = False) -> None:
         as_json,
         found,
         show.table(name, columns, rows),
-        f"{show.percent(SHARES)} = {show.percent(sums.held)} held "
-        f"+ {show.percent(sums.granted)} granted + {show.percent(sums.commons)} commons "
-        f"+ {show.percent(sums.unminted)} not yet earned",
+        f"{notation.percent(SHARES)} = {notation.percent(sums.held)} held "
+        f"+ {notation.percent(sums.granted)} granted + {notation.percent(sums.commons)} commons "
+        f"+ {notation.percent(sums.unminted)} not yet earned",
     )
 
 
@@ -141,28 +143,28 @@ def simulate(
     """
     from danseo.cli import show
     from danseo.cli.here import here
-    from danseo.flows import clues, spec
+    from danseo.flows import clues, notation
     from danseo.flows import standings as tables
 
-    later = None if then is None else spec.billionths(then)
+    later = None if then is None else notation.billionths(then)
     with here(home) as at:
         cites = tuple((c.clue, c.weight) for c in clues.citations(cite or ()))
-        found = tables.simulate(at.desk.challenge(name), spec.billionths(score), cites, later)
+        found = tables.simulate(at.desk.challenge(name), notation.billionths(score), cites, later)
 
     def said(share: int, money: dict[str, int]) -> str:
-        sums = ", ".join(show.money(amount, asset) for asset, amount in money.items())
-        return show.percent(share) + (f" of the pool: {sums}" if sums else " of the pool")
+        sums = ", ".join(notation.money(amount, asset) for asset, amount in money.items())
+        return notation.percent(share) + (f" of the pool: {sums}" if sums else " of the pool")
 
     show.result(
         as_json,
         {
-            "units": spec.decimal(found.units),
+            "units": notation.decimal(found.units),
             "share": str(found.share),
             "money": {a: str(n) for a, n in found.money.items()},
             "later_share": None if found.later_share is None else str(found.later_share),
             "later_money": {a: str(n) for a, n in found.later_money.items()},
         },
-        f"A clue of {score} would make a step of {spec.decimal(found.units)} of the reward."
+        f"A clue of {score} would make a step of {notation.decimal(found.units)} of the reward."
         if found.units
         else f"A clue of {score} would make no step.",
         f"Now: {said(found.share, found.money)}",

@@ -8,8 +8,9 @@ from danseo.cli import show
 from danseo.cli.here import Here
 from danseo.core import treasury
 from danseo.core.challenge import Challenge, phase
-from danseo.flows import opening
-from danseo.flows.spec import decimal
+from danseo.core.reward import UNITS
+from danseo.flows import notation, opening
+from danseo.flows.notation import decimal
 from danseo.flows.standings import next_steps
 
 
@@ -73,8 +74,8 @@ def parts(at: Here, found: dict[str, Any]) -> list[Any]:
     lines: list[Any] = [
         f"{found['challenge']}: {found['title']}",
         found["description"],
-        f"It is {found['phase']}; the log's clock stands at {show.instant(now)}.",
-        show.table("", ("What", "When"), [(w, show.instant(t)) for w, t in times.items()]),
+        f"It is {found['phase']}; the log's clock stands at {notation.instant(now)}.",
+        show.table("", ("What", "When"), [(w, notation.instant(t)) for w, t in times.items()]),
         show.table(
             "",
             ("Role", "Who", "Took it up", "Released the truth"),
@@ -110,8 +111,8 @@ def parts(at: Here, found: dict[str, Any]) -> list[Any]:
                 [
                     (
                         r["round"],
-                        show.instant(r["opens"]),
-                        show.instant(r["closes"]),
+                        notation.instant(r["opens"]),
+                        notation.instant(r["closes"]),
                         _part(r["award"]),
                         r["ballots"],
                         _yes(r["counted"]),
@@ -166,9 +167,9 @@ def _clues(challenge: Challenge) -> dict[str, int]:
 
 
 def _part(text: str) -> str:
-    from danseo.flows.spec import billionths
+    from danseo.flows.notation import billionths
 
-    return show.percent(billionths(text), 10**9)
+    return notation.percent(billionths(text), UNITS)
 
 
 def _yes(value: bool | None) -> str:

@@ -1,4 +1,4 @@
-"""How results look: tables, times, shares and money on stdout; progress and errors on stderr."""
+"""How results look: lines, tables and JSON on stdout; progress and errors on stderr."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from danseo.core.errors import DanseoError, Invalid
+from danseo.flows.notation import instant
 
 _WIDE: Final = 200
 """Columns where the output is no terminal: a table is then never cut."""
-_SHARES: Final = 10**18
 _TIME: Final = re.compile(r"\b(at|until|from|was|before|after) ([1-9][0-9]{9})\b")
 
 
@@ -100,49 +99,6 @@ def progress(words: str) -> Iterator[Any]:
     ) as bar:
         task = bar.add_task(words, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def instant(seconds: int) -> str:
-    """Return a time in seconds since 1970 as ISO 8601 in UTC; '-' for one that has not come.
-
-    >>> instant(0)
-    '1970-01-01T00:00:00Z'
-    """
-    if seconds < 0:
-        return "-"
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def span(seconds: int) -> str:
-    """Return a duration in the largest whole unit: "3d", "36h", "90s".
-
-    >>> span(259200), span(129600), span(90)
-    ('3d', '36h', '90s')
-    """
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0 and seconds:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def percent(part: int, whole: int = _SHARES) -> str:
-    """Return `part` of `whole` in percent, to hundredths, rounded to the nearest.
-
-    >>> percent(4 * 10**17), percent(1, 3)
-    ('40.00 %', '33.33 %')
-    """
-    hundredths = (2 * 10_000 * abs(part) + whole) // (2 * whole)
-    sign = "-" if part < 0 else ""
-    return f"{sign}{hundredths // 100}.{hundredths % 100:02d} %"
-
-
-def money(amount: int, asset: str) -> str:
-    """Return an amount with its asset.
-
-    >>> money(1234567, "KRW")
-    '1,234,567 KRW'
-    """
-    return f"{amount:,} {asset}"
 
 
 def plain(text: str) -> str:

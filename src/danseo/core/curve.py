@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Final
 
 from danseo.core.errors import Malformed
 from danseo.core.reward import UNITS
+
+BILLION: Final = 10**9
+"""A score of 1, in parts per billion."""
 
 
 @dataclass(frozen=True, slots=True)

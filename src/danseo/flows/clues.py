@@ -23,7 +23,7 @@ from danseo.core.entry import parse, to_body
 from danseo.core.errors import Invalid, Malformed, NotFound, Refused, Unfit, Usage
 from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
 from danseo.flows.acting import Desk
-from danseo.flows.spec import billionths
+from danseo.flows.notation import billionths
 from danseo.log.blobs import MAX_MANIFEST, blob_path, parse_blob_path
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key

@@ -18,7 +18,7 @@ from danseo.core.kinds.score import PublishScore
 from danseo.core.ladder import Step, climb
 from danseo.flows import clues, opening
 from danseo.flows.acting import Desk
-from danseo.flows.spec import decimal
+from danseo.flows.notation import decimal
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
 from danseo.scoring import environment as environments

@@ -16,7 +16,8 @@ from danseo.core.kinds.identity import RegisterSealing
 from danseo.core.ladder import safe_eta
 from danseo.core.terms import check_terms
 from danseo.flows.acting import Desk
-from danseo.flows.spec import Draft, decimal
+from danseo.flows.notation import decimal
+from danseo.flows.spec import Draft
 from danseo.flows.storing import Store
 from danseo.log.blobs import Blobs
 from danseo.log.sealing import SealingKey, decrypt_truth, encrypt_truth, seal, unseal

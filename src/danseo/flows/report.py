@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from importlib import resources
-from typing import Final
 
+from danseo.core.curve import BILLION
 from danseo.core.errors import Usage
+from danseo.core.reward import SHARES, UNITS
+from danseo.flows import notation
 from danseo.flows import report_drawing as drawing
 from danseo.flows.report_words import WORDS
-
-WHOLE: Final = 10**18
-BILLION: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +144,9 @@ def render(view: ReportView) -> str:
     return _Page(view).html()
 
 
-def percent(part: int, whole: int = WHOLE) -> str:
-    """Return a part of a whole as a percentage with two digits, rounded half up.
-
-    >>> percent(312_345_000_000_000_000), percent(-5, 1000)
-    ('31.23\\xa0%', '-0.50\\xa0%')
-    """
-    sign = "-" if part < 0 else ""
-    hundredths = (abs(part) * 20_000 + whole) // (2 * whole)
-    return f"{sign}{hundredths // 100}.{hundredths % 100:02d}\N{NO-BREAK SPACE}%"
+def percent(part: int, whole: int = SHARES) -> str:
+    """Return a part of a whole as a percentage that no line break tears."""
+    return notation.percent(part, whole).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def decimal(billionths: int, digits: int = 4) -> str:
@@ -177,7 +170,7 @@ def _day(time: int) -> str:
 
 
 def _money(money: Money) -> str:
-    return f"{money.amount:,} {money.asset}"
+    return notation.money(money.amount, money.asset)
 
 
 class _Page:
@@ -289,7 +282,7 @@ class _Page:
             _day,
         )
         note = self.say("frontier_note", metric=view.metric, eta=decimal(view.eta, 3))
-        curve = " → ".join(f"{decimal(s, 3)}: {percent(u, BILLION)}" for s, u in view.curve)
+        curve = " → ".join(f"{decimal(s, 3)}: {percent(u, UNITS)}" for s, u in view.curve)
         return self._section(
             "frontier",
             f'<p class="quiet">{note}</p>{self._wide(chart, "frontier")}'
@@ -309,13 +302,13 @@ class _Page:
                 else f"#{clue.clue} · {clue.status}",
                 f"#{clue.clue} {clue.title} · {clue.author} · {clue.status} · "
                 f"{percent(clue.total)}",
-                clue.total / WHOLE,
-                tuple((cited, weight / BILLION) for cited, weight in clue.cites),
+                clue.total / SHARES,
+                tuple((cited, weight / UNITS) for cited, weight in clue.cites),
             )
             for clue in self.view.clues
         ]
         told = "; ".join(
-            f"#{clue.clue} → " + ", ".join(f"#{c} ({percent(w, BILLION)})" for c, w in clue.cites)
+            f"#{clue.clue} → " + ", ".join(f"#{c} ({percent(w, UNITS)})" for c, w in clue.cites)
             for clue in self.view.clues
             if clue.cites
         )
@@ -341,7 +334,7 @@ class _Page:
         return self._section("ledger", self._wide(table, "ledger"))
 
     def _row(self, clue: Clue) -> str:
-        cites = "<br>".join(f"#{c} {percent(w, BILLION)}" for c, w in clue.cites)
+        cites = "<br>".join(f"#{c} {percent(w, UNITS)}" for c, w in clue.cites)
         score = decimal(clue.score) if clue.score is not None else ""
         step = f"+{decimal(clue.step, 3)}" if clue.step else ""
         widest = max((other.total for other in self.view.clues), default=0)
@@ -379,7 +372,7 @@ class _Page:
         )
         total = sum(clue.total for clue in clues)
         empty = "".join(self._cell(key, "") for key in ("cites", "score", "step"))
-        rest = WHOLE - total - self.view.commons
+        rest = SHARES - total - self.view.commons
         lines = [
             f'<tr role="row"><th class="left" scope="row" role="rowheader">{self.say("all_clues")}'
             f"</th>{empty}{cells}{self._total(total)}</tr>"

@@ -1,4 +1,4 @@
-"""The drawings of the report as SVG: the graph of clues, the frontier, the value curve.
+"""The drawings of the report as SVG: the graph of clues and the frontier.
 
 Coordinates are in pixels, worked out in floats: they place marks, and no money hangs on them.
 """

@@ -11,19 +11,18 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from danseo.core.challenge import WHOLE
+from danseo.core.curve import BILLION
 from danseo.core.entry import parse
 from danseo.core.errors import Usage
 from danseo.core.kinds.challenge import OpenChallenge
+from danseo.core.reward import SHARES, UNITS
 from danseo.core.terms import Terms
+from danseo.flows.notation import is_duration, read_duration, read_money
 
-_DURATION: Final = re.compile(r"([0-9]+) ?([smhdw])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_MONEY: Final = re.compile(r"([0-9][0-9_]*) ([A-Z][A-Z0-9.:-]*)")
 _RATIO: Final = re.compile(r"([0-9]+)/([0-9]+)")
 _LATER: Final = "0" * 64
 """Stands for what is not known before the truth is encrypted and the blobs are stored."""
@@ -114,65 +113,6 @@ def read(path: Path, now: int, resolve: Callable[[str], str]) -> Draft:
     return _Reader(file, path, now, resolve).draft()
 
 
-def decimal(billionths: int) -> str:
-    """Return parts per 10^9 as a decimal, without trailing zeros.
-
-    >>> decimal(585_000_000)
-    '0.585'
-    """
-    sign = "-" if billionths < 0 else ""
-    whole, part = divmod(abs(billionths), WHOLE)
-    return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
-
-
-def billionths(text: str) -> int:
-    """Return a decimal in parts per 10^9, exactly.
-
-    >>> billionths("0.585")
-    585000000
-    """
-    try:
-        exact = Decimal(text) * WHOLE
-    except InvalidOperation:
-        raise Usage(f"{text!r} is no number.", "Write a decimal, as in 0.25.") from None
-    if not exact.is_finite() or exact != exact.to_integral_value():
-        raise Usage(f"{text!r} is too fine.", "At most nine decimal places are kept.")
-    return int(exact)
-
-
-def money(text: str) -> tuple[int, str]:
-    """Return (amount, asset) of a text such as "1_000 KRW".
-
-    >>> money("1_000 KRW")
-    (1000, 'KRW')
-    """
-    found = _MONEY.fullmatch(text.strip())
-    if found is None:
-        raise Usage(f"{text!r} is no amount.", 'Write an amount and an asset: "1000 KRW".')
-    return int(found[1].replace("_", "")), found[2]
-
-
-def moment(text: str) -> int:
-    """Return a date such as "2030-01-31T12:00:00Z" in seconds since 1970; without a zone, UTC."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Usage(f"{text!r} is no date.", "Write it as 2030-01-31T12:00:00Z.") from None
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-
-
-def seconds(text: str) -> int:
-    """Return a duration such as "36h" in seconds.
-
-    >>> seconds("2d")
-    172800
-    """
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        raise Usage(f"{text!r} is no duration.", 'Write a number and s, m, h, d or w, as in "36h".')
-    return int(found[1]) * _SECONDS[found[2]]
-
-
 class _Reader:
     """Reads one file; every key it takes is checked off, so that a misspelt one is found."""
 
@@ -223,7 +163,7 @@ class _Reader:
             "remainder": self.get("money", "remainder", "donors", str),
         }
         for window, default in (("reveal", "3d"), ("score", "2d"), ("truth", "7d")):
-            body[f"{window}_window"] = seconds(self.get("windows", window, default, str))
+            body[f"{window}_window"] = read_duration(self.get("windows", window, default, str))
         sealed = "0" * 96
         body["scorers"] = [{"who": who, "sealed": sealed} for who in self.people("scorers")]
         body["trustees"] = [
@@ -288,7 +228,7 @@ class _Reader:
             for key in ("opens", "closes", "award"):
                 if key not in one:
                     raise Usage(f"{where} lacks {key}.", "`danseo init` shows it.")
-            commons = self.scaled(one.get("commons", 0), f"{where}.commons") * WHOLE
+            commons = self.scaled(one.get("commons", 0), f"{where}.commons") * (SHARES // UNITS)
             found.append(
                 {
                     "opens": self.time(one["opens"], f"{where}.opens"),
@@ -306,7 +246,7 @@ class _Reader:
     def money(self, table: str, key: str) -> dict[str, str]:
         text = self.get(table, key, "0 KRW", str)
         try:
-            amount, asset = money(text)
+            amount, asset = read_money(text)
         except Usage as error:
             raise Usage(f"{table}.{key} is {text!r}.", error.remedy) from None
         return {"asset": asset, "amount": str(amount)}
@@ -325,7 +265,7 @@ class _Reader:
         """Return a decimal in parts per 10^9, exactly."""
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             raise Usage(f"{where} is {value!r}.", "It must be a number.")
-        exact = Decimal(value) * WHOLE
+        exact = Decimal(value) * BILLION
         if not exact.is_finite() or exact != exact.to_integral_value():
             raise Usage(f"{where} is {value}.", "At most nine decimal places are kept.")
         return int(exact)
@@ -337,8 +277,8 @@ class _Reader:
                 raise Usage(f"{where} is {value} in no time zone.", "Add Z, or an offset.")
             return int(value.astimezone(UTC).timestamp())
         if isinstance(value, str):
-            if _DURATION.fullmatch(value.strip()):
-                return self.now + seconds(value)
+            if is_duration(value):
+                return self.now + read_duration(value)
             try:
                 return self.time(datetime.fromisoformat(value), where)
             except ValueError:

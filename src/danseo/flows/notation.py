@@ -1,0 +1,119 @@
+"""Numbers, amounts and times as people write them, here and back: exact, and never a float.
+
+Scores, weights and units are integers in parts per 10^9, shares in parts per 10^18, times in whole
+seconds since 1970, amounts in an asset's smallest unit.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from danseo.core.curve import BILLION
+from danseo.core.errors import Usage
+from danseo.core.reward import SHARES
+
+_DURATION: Final = re.compile(r"([0-9]+) ?([smhdw])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_MONEY: Final = re.compile(r"([0-9][0-9_]*) ([A-Z][A-Z0-9.:-]*)")
+
+
+def decimal(parts: int) -> str:
+    """Return parts per 10^9 as a decimal, without trailing zeros.
+
+    >>> decimal(585_000_000)
+    '0.585'
+    """
+    sign = "-" if parts < 0 else ""
+    whole, part = divmod(abs(parts), BILLION)
+    return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
+
+
+def billionths(text: str) -> int:
+    """Return a decimal in parts per 10^9, exactly; raise `Usage` where it is none, or too fine.
+
+    >>> billionths("0.585")
+    585000000
+    """
+    try:
+        exact = Decimal(text) * BILLION
+    except InvalidOperation:
+        raise Usage(f"{text!r} is no number.", "Write a decimal, as in 0.25.") from None
+    if not exact.is_finite() or exact != exact.to_integral_value():
+        raise Usage(f"{text!r} is too fine.", "At most nine decimal places are kept.")
+    return int(exact)
+
+
+def percent(part: int, whole: int = SHARES) -> str:
+    """Return `part` of `whole` in percent, to hundredths, rounded to the nearest.
+
+    >>> percent(4 * 10**17), percent(1, 3), percent(-5, 1000)
+    ('40.00 %', '33.33 %', '-0.50 %')
+    """
+    hundredths = (2 * 10_000 * abs(part) + whole) // (2 * whole)
+    sign = "-" if part < 0 else ""
+    return f"{sign}{hundredths // 100}.{hundredths % 100:02d} %"
+
+
+def money(amount: int, asset: str) -> str:
+    """Return an amount with its asset.
+
+    >>> money(1234567, "KRW")
+    '1,234,567 KRW'
+    """
+    return f"{amount:,} {asset}"
+
+
+def read_money(text: str) -> tuple[int, str]:
+    """Return (amount, asset) of a text such as "1_000 KRW"; raise `Usage` for any other.
+
+    >>> read_money("1_000 KRW")
+    (1000, 'KRW')
+    """
+    found = _MONEY.fullmatch(text.strip())
+    if found is None:
+        raise Usage(f"{text!r} is no amount.", 'Write an amount and an asset: "1000 KRW".')
+    return int(found[1].replace("_", "")), found[2]
+
+
+def instant(seconds: int) -> str:
+    """Return a time as ISO 8601 in UTC; '-' for one that has not come, which is below 0.
+
+    >>> instant(0)
+    '1970-01-01T00:00:00Z'
+    """
+    if seconds < 0:
+        return "-"
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def read_instant(text: str) -> int:
+    """Return the time of a date such as "2030-01-31T12:00:00Z"; without a zone, in UTC.
+
+    >>> read_instant("1970-01-02")
+    86400
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Usage(f"{text!r} is no date.", "Write it as 2030-01-31T12:00:00Z.") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+
+
+def is_duration(text: str) -> bool:
+    """Return whether `read_duration` takes this text."""
+    return _DURATION.fullmatch(text.strip()) is not None
+
+
+def read_duration(text: str) -> int:
+    """Return the seconds of a duration such as "36h"; raise `Usage` where it is none.
+
+    >>> read_duration("2d")
+    172800
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise Usage(f"{text!r} is no duration.", 'Write a number and s, m, h, d or w, as in "36h".')
+    return int(found[1]) * _SECONDS[found[2]]
