@@ -11,6 +11,7 @@ before they write. Kinds of entries call them; time calls `pass_over`, `silence`
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
@@ -44,7 +45,7 @@ class Clue:
     `status` goes committed -> revealed -> final, or ends as lapsed or retracted. `verdict` is what
     counts once it is final: step, none, unfit, passed (over) or unscored. `score` is the published
     score of a step on the grid; `exact` is known when the truth is. The scorers' time runs from
-    `ready_at`. -1 stands for "none yet".
+    `ready_at`. `withheld` says that its exact score can never be known. -1 stands for "none yet".
     """
 
     id: int
@@ -69,6 +70,7 @@ class Clue:
     final_at: int = -1
     exact_known: bool = False
     exact: int | None = None
+    withheld: bool = False
     node: int = -1
     newest: int = -1
 
@@ -319,11 +321,24 @@ def _key_from(some: tuple[str, ...]) -> str:
     return f"{secret:064x}" if secret < 2**256 else ""
 
 
-def note_exact(challenge: Challenge, exact: list[tuple[int, int | None]], now: int) -> None:
+def is_withheld(challenge: Challenge, clue: Clue, withheld: Container[str]) -> bool:
+    """Say whether nobody can score a clue any more: what that takes is no longer served."""
+    terms = challenge.terms
+    needed = (clue.content, clue.submission, terms.truth.cipher, terms.code)
+    return any(blob in withheld for blob in needed if blob)
+
+
+def note_exact(
+    challenge: Challenge,
+    exact: list[tuple[int, int | None]],
+    now: int,
+    withheld: Container[str] = (),
+) -> None:
     """Take exact scores of the next scorable clues (None: unfit); the last one settles."""
     for clue_id, score in exact:
         clue = challenge.clues[clue_id]
         clue.exact_known, clue.exact = True, score
+        clue.withheld = is_withheld(challenge, clue, withheld)
     challenge.exact_next += len(exact)
     if challenge.exact_next == len(challenge.scorables):
         _settle(challenge, now)
@@ -351,18 +366,27 @@ def settle_attested(challenge: Challenge, now: int) -> None:
 
 
 def _settle(challenge: Challenge, now: int) -> None:
-    """Refold the ladder over exact scores, and name the scorers who published too high."""
+    """Refold the ladder over exact scores, and name the scorers who published too high.
+
+    A clue whose files were withheld keeps its attested score: no operator shall cost an author a
+    step, or a scorer the stake, by taking from everyone what would prove it.
+    """
     challenge.frontier, best = 0, 0
     for clue in challenge.scorable():
-        step = exact_step(challenge, clue, clue.exact, best)
-        _judge_scorers(challenge, clue, step)
+        if clue.withheld:
+            attested = clue.score if clue.verdict == "step" else None
+            step = exact_step(challenge, clue, attested, best)
+        else:
+            step = exact_step(challenge, clue, clue.exact, best)
+            _judge_scorers(challenge, clue, step)
         node = challenge.nodes[clue.node]
         challenge.nodes[clue.node] = Node(step.units if step else 0, node.position, node.cites)
         if step:
             best, challenge.frontier = step.best, step.after
             clue.verdict, clue.score = "step", challenge.terms.value_curve().score(step.after)
         else:
-            clue.verdict, clue.score = "unfit" if clue.exact is None else "none", 0
+            unfit = clue.exact is None and not clue.withheld
+            clue.verdict, clue.score = "unfit" if unfit else "none", 0
     challenge.settled_by, challenge.status, challenge.settled_at = "truth", "settled", now
     record_shares(challenge)
     slash(challenge)

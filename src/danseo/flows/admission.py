@@ -47,15 +47,19 @@ def exact_scores_are_right(get: Get) -> Hook:
     """Return the rule that exact scores are what the scorer gives, reading blobs by `get`."""
 
     def check(state: State, entry: Entry) -> None:
-        if entry.kind != PublishExact.kind:
-            return
-        from danseo.flows.settling import wrong_exact  # late: most commands run no scorer
-
-        body = parse(entry.kind, entry.body)
-        challenge = state.challenge(entry.challenge)
-        if isinstance(body, PublishExact) and challenge.key:
-            stated = [s for s in body.scores if s.clue in challenge.clues]
-            if wrong := wrong_exact(get, challenge, stated):
-                raise Conflict(wrong, "Publish what the scorer gives on the released truth.")
+        if entry.kind == PublishExact.kind:
+            check_exact(get, state, entry)
 
     return check
+
+
+def check_exact(get: Get, state: State, entry: Entry) -> None:
+    """Raise `Conflict` where an entry states exact scores that the scorer does not give."""
+    from danseo.flows.settling import wrong_exact  # late: most commands run no scorer
+
+    body = parse(entry.kind, entry.body)
+    challenge = state.challenge(entry.challenge)
+    if isinstance(body, PublishExact) and challenge.key:
+        stated = [s for s in body.scores if s.clue in challenge.clues]
+        if wrong := wrong_exact(get, challenge, stated, state.withheld):
+            raise Conflict(wrong, "Publish what the scorer gives on the released truth.")

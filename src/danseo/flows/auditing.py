@@ -7,12 +7,16 @@ the sandbox once the truth is out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from danseo.core import treasury
-from danseo.core.challenge import Challenge
-from danseo.flows.admission import exact_scores_are_right
+from danseo.core.challenge import Challenge, is_withheld
+from danseo.core.entry import Entry
+from danseo.core.errors import Conflict, Invalid
+from danseo.core.kinds.score import PublishExact
+from danseo.core.state import State
+from danseo.flows.admission import check_exact
 from danseo.log.source import Source
 from danseo.log.verify import Progress, Report, verify
 
@@ -55,32 +59,49 @@ def audit(
     `saved` are checkpoints that the user kept; from `since`, one of them, on, earlier signatures
     are not checked again. With `scores=False` exact scores are not run again.
     """
-    hooks = [exact_scores_are_right(source.get)] if scores else []
+    stated: list[Entry] = []
+
+    def collect(state: State, entry: Entry) -> None:
+        if scores and entry.kind == PublishExact.kind:
+            stated.append(entry)
+
     report = verify(
-        source, saved=saved, since=since, workers=workers, hooks=hooks, progress=progress
+        source, saved=saved, since=since, workers=workers, hooks=[collect], progress=progress
     )
+    for entry in stated:  # now that it is known which blobs were withheld later
+        try:
+            check_exact(source.get, report.state, entry)
+        except Conflict as error:
+            words = f"Entry {entry.index} is false: {error.message}"
+            raise Invalid(words, "Do not rely on the settlement.", entry.index) from None
     for challenge in report.state.challenges.values():
         treasury.audit(challenge)
     checks = [*report.checks, "the money equation and the books of every challenge"]
     if scores:
         checks.append("every exact score, run again in the sandbox on the released truth")
-    trusts = tuple(_trust(c, scores) for c in report.state.challenges.values())
+    state = report.state
+    trusts = tuple(_trust(c, scores, state.withheld) for c in state.challenges.values())
     return Audit(report, trusts, tuple(checks))
 
 
-def _trust(challenge: Challenge, scores: bool) -> Trust:
+def _trust(challenge: Challenge, scores: bool, withheld: Container[str]) -> Trust:
     attested = []
+    known = [c for c in challenge.scorable() if c.exact_known]
+    gone = [c for c in known if is_withheld(challenge, c, withheld)]
     if challenge.funds or challenge.deposited:
         attested.append("money received and paid: by the organiser")
     if challenge.settled_by == "attested":
         attested.append("every score: by two scorers, for ever, as the trustees stayed silent")
     elif not challenge.settled_by and any(c.verdicts for c in challenge.clues.values()):
         attested.append("scores so far: by two scorers, recomputable once the truth is out")
+    if gone:
+        which = ", ".join(str(c.id) for c in gone)
+        attested.append(f"scores of clues whose files are withheld, for ever: {which}")
     return Trust(
         challenge.id,
         challenge.status,
         challenge.settled_by,
         len(challenge.clues),
-        sum(c.exact_known for c in challenge.scorable()) if scores else 0,
+        len(known) - len(gone) if scores else 0,
         tuple(attested),
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from danseo.core.challenge import Challenge, Clue, exact_step, units_of_step
+from danseo.core.challenge import Challenge, Clue, exact_step, is_withheld, units_of_step
 from danseo.core.errors import Unfit, WrongPhase
 from danseo.core.kinds.score import PublishScore
 from danseo.core.ladder import Step, climb
@@ -164,6 +164,9 @@ def _exact(
     desk: Desk, key: Key, challenge: Challenge, clue: Clue, truth: bytes
 ) -> tuple[int | None, str]:
     """Return the exact score, or None and why there is none; remembered privately per scorer."""
+    if is_withheld(challenge, clue, desk.state.withheld):
+        attested = clue.score if clue.verdict == "step" else None
+        return attested, "What it takes to score this clue is withheld."
     memory = desk.private / "scores" / key.address / f"{challenge.id}-{clue.id}.json"
     with contextlib.suppress(FileNotFoundError, ValueError):  # torn by a crash: score it again
         exact, reason = json.loads(memory.read_text("utf-8"))

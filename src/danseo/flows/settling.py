@@ -5,11 +5,11 @@ Nobody needs the organiser for any of it. `move_on` does all that anyone may do 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from danseo.core.challenge import Challenge, Clue
+from danseo.core.challenge import Challenge, Clue, is_withheld
 from danseo.core.errors import NotFound, Unavailable, Unfit
 from danseo.core.kinds.challenge import Close
 from danseo.core.kinds.jury import CloseRound
@@ -76,17 +76,28 @@ def settle(desk: Desk, key: Key, name: str) -> list[Appended]:
     """Recompute and publish every exact score that is still missing; the last one settles."""
     challenge = desk.challenge(name)
     todo = challenge.scorable()[challenge.exact_next :]
-    scores = exact_scores(desk.blobs.get, challenge, todo)
-    exact = [ExactScore(c.id, s) for c, s in zip(todo, scores, strict=True)]
+    gone = desk.state.withheld
+    there = [clue for clue in todo if not is_withheld(challenge, clue, gone)]
+    found = exact_scores(desk.blobs.get, challenge, there) if there else []
+    scores = {clue.id: score for clue, score in zip(there, found, strict=True)}
+    exact = [ExactScore(clue.id, scores.get(clue.id)) for clue in todo]
     return [
         desk.say(key, PublishExact(tuple(exact[i : i + _CHUNK])), name)
         for i in range(0, len(exact), _CHUNK)
     ]
 
 
-def wrong_exact(get: Get, challenge: Challenge, stated: Sequence[ExactScore]) -> str:
-    """Recompute exact scores; say in words which is the first that is wrong, or return ''."""
+def wrong_exact(
+    get: Get, challenge: Challenge, stated: Sequence[ExactScore], withheld: Container[str]
+) -> str:
+    """Recompute exact scores; say in words which is the first that is wrong, or return ''.
+
+    What cannot be recomputed, as it takes a blob of `withheld`, is passed over.
+    """
+    stated = [s for s in stated if not is_withheld(challenge, challenge.clues[s.clue], withheld)]
     wanted = [challenge.clues[s.clue] for s in stated]
+    if not wanted:
+        return ""
     for said, found in zip(stated, exact_scores(get, challenge, wanted), strict=True):
         if said.score != found:
             return (

@@ -107,7 +107,7 @@ def _check_turn(challenge: Challenge, clue: Clue, who: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ExactScore:
-    """The exact score of a clue; absent where the submission is unfit."""
+    """The exact score of a clue; absent where the submission is unfit, or withheld."""
 
     clue: Index
     score: Score | None = None
@@ -149,10 +149,17 @@ class PublishExact(Body):
                     f"Exact score {i} is of clue {score.clue}; the next one is of {expected}.",
                     "Publish them in order of commitment, without gaps.",
                 )
+            clue = challenge.clues[score.clue]
+            if score.score is not None and life.is_withheld(challenge, clue, state.withheld):
+                raise Conflict(
+                    f"What it takes to score clue {score.clue} is withheld.",
+                    "State no exact score for it: the attested one stands.",
+                )
 
     def apply(self, state: State, entry: Entry) -> None:
         life.note_exact(
             state.challenges[entry.challenge],
             [(s.clue, s.score) for s in self.scores],
             entry.time,
+            state.withheld,
         )
