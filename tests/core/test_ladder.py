@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danseo.core.curve import Curve
+from danseo.core.curve import BILLION, Curve
 from danseo.core.errors import Malformed
-from danseo.core.ladder import Step, climb, refold, safe_eta
-
-BILLION = 10**9
+from danseo.core.ladder import Step, climb, safe_eta
 
 
 @st.composite
@@ -28,10 +26,20 @@ def climbs(draw: st.DrawFn) -> tuple[Curve, list[int | None]]:
     return Curve(points, eta, higher=True), draw(st.lists(score, max_size=20))
 
 
+def fold(curve: Curve, progresses: list[int | None]) -> dict[int, Step]:
+    """Return the steps by the index of their clues; None is a clue without a score."""
+    steps, best = {}, 0
+    for index, progress in enumerate(progresses):
+        step = None if progress is None else climb(curve, best, progress)
+        if step is not None:
+            steps[index], best = step, step.best
+    return steps
+
+
 @given(climbs())
 def test_a_step_is_an_exact_gain_of_eta_and_all_that_is_published_lies_on_the_grid(climbed):
     curve, progresses = climbed
-    steps = {step.index: step for step in refold(curve, progresses)}
+    steps = fold(curve, progresses)
     best = 0
     for index, progress in enumerate(progresses):
         if progress is None or progress < best + curve.eta:
@@ -48,7 +56,7 @@ def test_a_step_is_an_exact_gain_of_eta_and_all_that_is_published_lies_on_the_gr
 @given(climbs())
 def test_units_of_all_steps_add_up_to_the_value_of_the_last(climbed):
     curve, progresses = climbed
-    steps = refold(curve, progresses)
+    steps = list(fold(curve, progresses).values())
     minted = sum(step.units for step in steps)
     assert minted == (curve.value(steps[-1].after) if steps else 0)
     assert minted <= curve.total
@@ -60,7 +68,7 @@ def test_whatever_the_order_the_last_best_lies_within_eta_of_the_highest(climbed
     curve, progresses = climbed
     highest = max((p for p in progresses if p is not None), default=0)
     for order in (progresses, progresses[::-1]):
-        steps = refold(curve, order)
+        steps = list(fold(curve, order).values())
         best = steps[-1].best if steps else 0
         assert best <= highest < best + curve.eta
 
@@ -68,8 +76,11 @@ def test_whatever_the_order_the_last_best_lies_within_eta_of_the_highest(climbed
 def test_a_gain_just_below_eta_is_no_step_even_across_a_grid_line():
     curve = Curve(((0, 0), (100, 1000)), eta=10, higher=True)
     assert climb(curve, 19, 28) is None
-    assert climb(curve, 19, 29) == Step(0, 10, 20, 29, 100)
-    assert refold(curve, [19, 28, None, 29]) == [Step(0, 0, 10, 19, 100), Step(3, 10, 20, 29, 100)]
+    assert climb(curve, 19, 29) == Step(10, 20, 29, 100)
+    assert fold(curve, [19, 28, None, 29]) == {
+        0: Step(0, 10, 19, 100),
+        3: Step(10, 20, 29, 100),
+    }
 
 
 # How little is learned: coin-flip labels, n = 2,000, eta = .01, 2,000 adaptive clues.

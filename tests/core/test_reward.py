@@ -530,4 +530,4 @@ def test_a_split_by_largest_remainder_is_whole_and_within_one_of_the_exact_part(
 def test_the_largest_remainder_goes_first_and_of_equal_ones_the_first():
     assert reward.split_units(10, [3, 3, 1]) == [4, 4, 2]
     assert reward.split_units(3, [1, 1]) == [2, 1]
-    assert reward.payees(5, [1, 3]) == [1, 4]
+    assert reward.split_units(5, [1, 3]) == [1, 4]

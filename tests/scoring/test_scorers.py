@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, fbeta_score, mean_squared_error, roc_auc_score
 
+from danseo.core.curve import BILLION
 from danseo.core.errors import Unfit, Usage
-from danseo.scoring.scorers import BILLION, MAX_SCORE, SCORERS, levenshtein, truth_points
+from danseo.scoring.scorers import MAX_SCORE, SCORERS, levenshtein, truth_points
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from danseo import settings as configuration
 from danseo.log.lock import Lock, holder
-from danseo.scoring import sandbox
+from danseo.scoring import run
 from danseo.settings import Settings
 
 _OPTIONAL: Final = (
-    ("numba", "fast", "shares of very large challenges take longer"),
+    ("numba", "fast", "the compiled kernel of the shoulders rule cannot run"),
     ("sklearn", "demo", "the demo's learned method cannot run"),
 )
 _LITTLE: Final = 1 << 30
@@ -45,7 +45,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         platform.python_version(),
         "" if good else "install Python 3.11 or later",
     )
-    works, words = sandbox.probe()
+    works, words = run.probe()
     fix = "" if works else "apt install bubblewrap"
     yield Finding("sandbox", "ok" if works else "missing", words, fix)
     for module, extra, loss in _OPTIONAL:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from danseo.core.errors import Malformed
+from danseo.core.reward import UNITS
 
 if TYPE_CHECKING:
     from danseo.core.state import State
@@ -25,7 +26,6 @@ MAX_BODY: Final = 60_000
 """Bytes that a canonical body may have."""
 MAX_LEAF: Final = 65_535
 """Bytes that a wrapped entry may have: tlog-tiles counts in 16 bits."""
-MAX_UNITS: Final = 10**9
 SLUG: Final = r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?"
 """The name of a challenge."""
 
@@ -66,7 +66,6 @@ Blob = Annotated[str, Field("blob", r"[0-9a-f]{64}")]
 Key32 = Annotated[str, Field("32-byte key", r"[0-9a-f]{64}")]
 Sealed = Annotated[str, Field("sealed box", r"(?:[0-9a-f]{2}){48,512}")]
 Share = Annotated[str, Field("Shamir share", r"[0-9a-f]{134}")]
-Slug = Annotated[str, Field("name", SLUG)]
 Asset = Annotated[str, Field("asset", r"[A-Z][A-Z0-9.:-]{0,63}")]
 Line = Annotated[
     str, Field("line", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{0,200}")
@@ -87,8 +86,8 @@ class Range:
 Time = Annotated[int, Range(0, 2**40)]
 Seconds = Annotated[int, Range(0, 2**31)]
 Index = Annotated[int, Range(0, 2**53 - 1)]
-Units = Annotated[int, Range(0, MAX_UNITS)]
-Parts = Annotated[int, Range(1, MAX_UNITS)]
+Units = Annotated[int, Range(0, UNITS)]
+Parts = Annotated[int, Range(1, UNITS)]
 Score = Annotated[int, Range(-(2**53) + 1, 2**53 - 1)]
 """A score in parts per billion of the scorer's unit."""
 

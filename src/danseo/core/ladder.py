@@ -7,60 +7,45 @@ so guesses at a hidden truth tell little: see `safe_eta`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
-from danseo.core.curve import Curve
+from danseo.core.curve import BILLION, Curve
 from danseo.core.errors import Malformed
 
 _ONE: Final = 10**18
-_BILLION: Final = 10**9
 _TERMS: Final = 24
 """Terms of the series for ln: each adds a factor of 1/9, so 24 leave less than 10^-22."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: the clue's place in the order, published progress before and after, its units.
+    """One step: published progress before and after it, and the units that it mints.
 
     `best` is the exact progress that the next step must beat by eta. It stays hidden until the
     truth is out.
     """
 
-    index: int
     before: int
     after: int
     best: int
     units: int
 
 
-def climb(curve: Curve, best: int, progress: int, index: int = 0) -> Step | None:
+def climb(curve: Curve, best: int, progress: int) -> Step | None:
     """Return the step that a clue of exact `progress` makes over the exact `best`, or None.
 
     >>> curve = Curve(((0, 0), (100, 1000)), eta=10, higher=True)
     >>> climb(curve, 19, 28) is None
     True
     >>> climb(curve, 19, 35)
-    Step(index=0, before=10, after=30, best=35, units=200)
+    Step(before=10, after=30, best=35, units=200)
     """
     if progress - best < curve.eta:
         return None
     before, after = curve.grid(best), curve.grid(progress)
-    return Step(index, before, after, progress, curve.value(after) - curve.value(before))
-
-
-def refold(curve: Curve, progresses: Iterable[int | None]) -> list[Step]:
-    """Return all steps of clues in order of commitment; None is a clue without a score."""
-    steps: list[Step] = []
-    best = 0
-    for index, progress in enumerate(progresses):
-        step = None if progress is None else climb(curve, best, progress, index)
-        if step is not None:
-            steps.append(step)
-            best = step.best
-    return steps
+    return Step(before, after, progress, curve.value(after) - curve.value(before))
 
 
 def safe_eta(guesses: int, points: int) -> int:
@@ -76,7 +61,7 @@ def safe_eta(guesses: int, points: int) -> int:
         raise Malformed(
             f"{guesses} guesses at {points} points.", "Both must be at least 1 for this estimate."
         )
-    square = -(-(_BILLION**2) * _ln_above(20 * guesses) // (2 * points * _ONE))
+    square = -(-(BILLION**2) * _ln_above(20 * guesses) // (2 * points * _ONE))
     root = isqrt(square)
     return root if root * root == square else root + 1
 

@@ -232,15 +232,6 @@ def split_units(total: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def payees(share: int, parts: Sequence[int]) -> list[int]:
-    """Split a clue's share among its payees by their parts: largest remainder.
-
-    >>> payees(100, [500_000_000, 250_000_000, 250_000_000])
-    [50, 25, 25]
-    """
-    return split_units(share, parts)
-
-
 def _around(nodes: Sequence[Node]) -> Iterable[tuple[int, int]]:
     """Yield (A, Z) for each node: the sums of M at strictly earlier and later positions."""
     total = sum(node.units for node in nodes) * _PER_UNIT

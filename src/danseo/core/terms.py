@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 from danseo.core.curve import Curve
 from danseo.core.entry import (
-    MAX_UNITS,
     SLUG,
     Amount,
     Asset,
@@ -23,7 +22,7 @@ from danseo.core.entry import (
     Units,
 )
 from danseo.core.errors import Conflict, DanseoError
-from danseo.core.reward import Rule
+from danseo.core.reward import SHARES, UNITS, Rule
 
 Direction = Annotated[str, Field("direction (higher or lower)", r"higher|lower")]
 Remainder = Annotated[
@@ -32,7 +31,6 @@ Remainder = Annotated[
 ScorerName = Annotated[str, Field("scorer (name-version)", r"[a-z][a-z0-9-]{0,62}-[0-9]{1,4}")]
 Small = Annotated[int, Range(0, 10**6)]
 
-MAX_SHARES: Final = 10**18
 SCORERS: Final = 2
 MAX_TRUSTEES: Final = 12
 
@@ -213,10 +211,10 @@ def _check_value(terms: Terms) -> None:
     except DanseoError as error:
         raise Conflict(error.message, error.remedy) from None
     goal = curve.points[-1][1]
-    if goal + terms.jury_units != MAX_UNITS:
+    if goal + terms.jury_units != UNITS:
         raise Conflict(
             f"The goal is worth {goal} units and the jury has {terms.jury_units}.",
-            f"Together they must be {MAX_UNITS}.",
+            f"Together they must be {UNITS}.",
         )
 
 
@@ -228,9 +226,9 @@ def _check_rounds(terms: Terms, now: int) -> None:
                 f"Jury round {i} opens at {one.opens} and closes at {one.closes}.",
                 f"From now ({now}) on, rounds follow one another, and each closes after it opens.",
             )
-        if one.commons > MAX_SHARES:
+        if one.commons > SHARES:
             raise Conflict(
-                f"Jury round {i} grants {one.commons} shares.", f"There are {MAX_SHARES} in all."
+                f"Jury round {i} grants {one.commons} shares.", f"There are {SHARES} in all."
             )
         before = one.closes
     awarded = sum(one.units for one in terms.rounds)

@@ -17,8 +17,6 @@ from danseo.core.errors import Invalid
 if TYPE_CHECKING:
     from danseo.core.challenge import Challenge
 
-WHOLE = 10**9
-
 
 @dataclass(frozen=True, slots=True)
 class Owed:
@@ -53,7 +51,7 @@ def _account_shares(challenge: Challenge) -> dict[str, int]:
         clue = challenge.clues[clue_id]
         names = [to for to, _ in clue.payees] or [clue.author]
         parts = [part for _, part in clue.payees] or [1]
-        for name, part in zip(names, reward.payees(share, parts), strict=True):
+        for name, part in zip(names, reward.split_units(share, parts), strict=True):
             held[name] = held.get(name, 0) + part
     return held
 
@@ -93,8 +91,8 @@ def owed(challenge: Challenge, asset: str) -> dict[str, Owed]:
     }
     for name in paid:
         entitled.setdefault(name, 0)
-    advance = WHOLE if challenge.settled_by else challenge.terms.advance
-    due = {name: one * advance // WHOLE for name, one in entitled.items()}
+    advance = reward.UNITS if challenge.settled_by else challenge.terms.advance
+    due = {name: one * advance // reward.UNITS for name, one in entitled.items()}
     payable = level(due, paid, available(challenge, asset))
     return {n: Owed(shares.get(n, 0), e, paid.get(n, 0), payable[n]) for n, e in entitled.items()}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
 from danseo.flows.acting import Desk
 from danseo.flows.notation import billionths
 from danseo.log.blobs import MAX_MANIFEST, blob_path, parse_blob_path
+from danseo.log.files import sync_files, sync_folders
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
 from danseo.scoring.method import MAX_SCRIPT, Method, method
@@ -394,13 +394,10 @@ def _save_draft(
         shutil.copyfile(file, half / file.name)
     (half / MANIFEST).write_bytes(manifest)
     (half / _DRAFT).write_text(json.dumps(draft, indent=1), "utf-8")
-    for path in (*half.iterdir(), half):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    sync_files(list(half.iterdir()))
+    sync_folders([half])
     half.rename(folder)
+    sync_folders([folder.parent, folder.parent.parent, folder.parent.parent.parent])
 
 
 def _sha256(path: Path) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from danseo.core.canonical import LIMIT
 from danseo.core.errors import Unfit
 
 MAX_ELEMENTS: Final = 2**26
@@ -26,7 +27,7 @@ MAX_BYTES: Final = 2**29
 """Bytes that a file may have."""
 MAX_HEADER: Final = 4096
 """Bytes that the header of a .npy file may have."""
-MAX_MAGNITUDE: Final = 2**53
+MAX_MAGNITUDE: Final = LIMIT
 """Integers in a submission or truth are smaller than this in magnitude."""
 MAX_DIMENSIONS: Final = 8
 

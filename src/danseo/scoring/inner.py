@@ -17,11 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from danseo.core.canonical import LIMIT
 from danseo.core.errors import Unfit, Usage
 
 _JOB: Final = Path("/job")
 _OUT: Final = Path("/out/result.json")
-_LIMIT: Final = 2**53
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def _one(
         return {"usage": [error.message, error.remedy]}
     except BaseException:  # noqa: BLE001 - a scorer's crash is a result, told as such
         return {"fault": traceback.format_exc(limit=-3)}
-    if type(value) is not int or not -_LIMIT < value < _LIMIT:
+    if type(value) is not int or abs(value) >= LIMIT:
         shown = repr(value)[:80]
         return {"fault": f"It returned {shown}, which is not an integer below 2^53."}
     return {"score": value}

@@ -20,13 +20,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from danseo.core.curve import BILLION
 from danseo.core.errors import Unavailable, Unfit
 from danseo.scoring import arrays, harness, sandbox
 from danseo.scoring.cell import Limits
 from danseo.scoring.environment import Environment, check_requirements
 from danseo.scoring.interpreter import interpreter
 from danseo.scoring.sandbox import Progress, Result
-from danseo.scoring.scorers import BILLION, levenshtein, read_text
+from danseo.scoring.scorers import levenshtein, read_text
 
 LIMITS: Final = Limits(
     seconds=600, memory_bytes=4 * 2**30, processes=64, output_bytes=2**28, files=1000

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from danseo.core import canonical
 from danseo.core.errors import DanseoError, Unavailable, Unfit, Usage
-from danseo.scoring import sandbox
+from danseo.scoring import arrays, sandbox
 from danseo.scoring.cell import Limits
 from danseo.scoring.interpreter import with_danseo
 from danseo.scoring.scorers import SCORERS, Scorer
@@ -34,7 +34,6 @@ Outcome = int | Unfit | Unavailable
 _BATCH: Final = 64
 _START: Final = 10
 """Seconds more for Python to start."""
-_SUFFIXES: Final = {b"\x93NUMPY": ".npy", b"\x89PNG": ".png", b"PK\x03\x04": ".npz"}
 
 
 def score(
@@ -163,7 +162,7 @@ def _read(scorer: str, one: Any) -> Outcome:
     """Return the score or the refusal that one result tells."""
     if isinstance(one, dict) and len(one) == 1:
         ((name, value),) = one.items()
-        if name == "score" and type(value) is int and abs(value) < 2**53:
+        if name == "score" and type(value) is int and abs(value) < canonical.LIMIT:
             return value
         if name == "fault" and isinstance(value, str):
             return _broken(scorer, value)
@@ -216,9 +215,10 @@ def _check_suffix(scorer: str, submission: bytes | Path, suffix: str, code: byte
             raise Unavailable(
                 f"{submission} cannot be read: {error.strerror}.", "Check the path."
             ) from None
-    held = next((name for magic, name in _SUFFIXES.items() if head.startswith(magic)), "")
-    if head and held != (suffix if suffix in _SUFFIXES.values() else ""):
+    held = arrays.suffix(head)
+    if head and held != (".csv" if suffix == ".txt" else suffix):
         raise Unfit(
-            f"The submission is named {suffix} and holds {held or 'something else'}.",
+            f"The submission is named {suffix} and holds "
+            f"{'something else' if held == '.csv' else held}.",
             "Give it the suffix of what it holds.",
         )

@@ -18,12 +18,13 @@ from typing import Final
 
 import numpy as np
 
+from danseo.core.canonical import LIMIT
+from danseo.core.curve import BILLION
 from danseo.core.errors import Unfit, Usage
 from danseo.scoring import arrays
 from danseo.scoring.arrays import Array
 
-BILLION: Final = 10**9
-MAX_SCORE: Final = 2**53 - 1
+MAX_SCORE: Final = LIMIT - 1
 """What a log can hold. A greater error than this is stated as this."""
 MAX_TEXT: Final = 100_000
 """Characters that a text may have."""
@@ -36,7 +37,7 @@ class Scorer:
     """A named, versioned measure.
 
     `higher` tells its direction. `suffixes` are the files that it accepts as submissions,
-    `truths` those that it accepts as truth, `parameters` its parameters and their defaults.
+    `parameters` its parameters and their defaults.
     """
 
     name: str
@@ -44,7 +45,6 @@ class Scorer:
     summary_en: str
     summary_ko: str
     suffixes: tuple[str, ...]
-    truths: tuple[str, ...]
     parameters: Mapping[str, int]
     compute: Callable[[bytes, bytes, Mapping[str, int]], int]
 
@@ -278,7 +278,6 @@ SCORERS: Final[dict[str, Scorer]] = {
             "F-beta of a binary mask over the valid pixels; beta 0.5 unless told",
             "유효 화소에서 이진 마스크의 F-베타 (따로 정하지 않으면 베타 0.5)",
             _PICTURES,
-            (".npz",),
             {"beta2_numerator": 1, "beta2_denominator": 4},
             fbeta,
         ),
@@ -288,7 +287,6 @@ SCORERS: Final[dict[str, Scorer]] = {
             "Area under the ROC curve of predictions quantised to uint8 or uint16",
             "uint8 또는 uint16으로 양자화한 예측의 ROC 곡선 아래 면적",
             _PICTURES,
-            (".npz",),
             {},
             auc,
         ),
@@ -297,7 +295,6 @@ SCORERS: Final[dict[str, Scorer]] = {
             False,
             "Root mean squared error of integers that count 1/scale of the unit",
             "단위의 1/scale을 세는 정수들의 평균 제곱근 오차",
-            _LISTS,
             _LISTS,
             {"scale": 1},
             rmse,
@@ -308,7 +305,6 @@ SCORERS: Final[dict[str, Scorer]] = {
             "Part of the elements that equal the truth's",
             "정답과 같은 원소의 비율",
             _LISTS,
-            _LISTS,
             {},
             accuracy,
         ),
@@ -317,7 +313,6 @@ SCORERS: Final[dict[str, Scorer]] = {
             False,
             "Character error rate: edit distance over the characters of the truth",
             "문자 오류율: 편집 거리를 정답의 문자 수로 나눈 값",
-            (".txt",),
             (".txt",),
             {},
             cer,

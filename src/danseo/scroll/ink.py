@@ -64,15 +64,15 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A script that comes with the package. `packages` are those that it imports."""
+    """A script that comes with the package. `packages` are those that it imports.
+
+    Each is one file that stands alone, as what a contributor publishes must; so they share code.
+    """
 
     name: str
     title: str
-    title_ko: str
     description: str
-    description_ko: str
     packages: tuple[str, ...]
-    licence: str = "Apache-2.0"
 
     @property
     def script(self) -> Path:
@@ -97,41 +97,31 @@ METHODS: Final = (
     Method(
         "darkness",
         "Ink is dark",
-        "먹은 어둡다",
         "One threshold on the brightness of the CT picture, chosen on the training fragment.",
-        "학습 조각에서 고른 밝기 문턱값 하나로 CT 사진을 가른다.",
         ("numpy",),
     ),
     Method(
         "multiscale",
         "What a pixel's surroundings look like",
-        "화소 둘레를 여러 눈금으로 보기",
         "A tool: 31 features of each papyrus pixel, from the grain to a line of writing.",
-        "도구: 낟알에서 글줄까지, 파피루스 화소마다 특징 31가지를 뽑는다.",
         ("numpy", "scipy"),
     ),
     Method(
         "local",
         "Ink is darker than what surrounds it",
-        "먹은 둘레보다 어둡다",
         "Brightness less its local mean, evened out within a stroke, with one threshold.",
-        "밝기에서 둘레 평균을 빼고 획 안에서 고르게 한 뒤 문턱값 하나로 가른다.",
         ("numpy", "scipy"),
     ),
     Method(
         "learned",
         "Ink is learned",
-        "먹을 배우다",
         "Boosted trees on multi-scale features; the threshold is chosen on rows left out.",
-        "여러 눈금 특징으로 부스팅 나무를 배우고, 빼 둔 줄에서 문턱값을 고른다.",
         _LEARNING,
     ),
     Method(
         "combined",
         "Ink is where several views agree",
-        "여러 눈이 모이는 곳이 먹이다",
         "The mean rank of local darkness, boosted trees and a linear model, smoothed.",
-        "둘레보다 어두움, 부스팅 나무, 선형 모형이 매긴 순위를 고르게 하여 평균한다.",
         _LEARNING,
     ),
 )
