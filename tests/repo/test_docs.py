@@ -15,7 +15,7 @@ import typer.main
 
 from danseo.core.entry import KINDS
 from danseo.settings import SETTINGS
-from tests.repo.tree import ROOT, text_of, tracked
+from tests.repo.tree import PACKAGE, ROOT, text_of, tracked
 
 PAGES = [path for path in tracked() if path.suffix == ".md"]
 TARGETS = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
@@ -45,6 +45,24 @@ def test_every_command_is_documented() -> None:
     page = text_of(ROOT / "docs/reference/commands.md")
     names = [" ".join(path) for path in _commands() if path]
     assert [name for name in names if f"## danseo {name}\n" not in page] == []
+
+
+def test_the_design_names_every_room_and_its_modules() -> None:
+    page = text_of(ROOT / "docs/design/0001-a-challenge-end-to-end.md")
+    rooms = ("core", "log", "scoring", "scroll", "flows")
+    modules = [
+        path.relative_to(PACKAGE).with_suffix("")
+        for room in rooms
+        for path in sorted((PACKAGE / room).glob("*.py"))
+        if path.stem != "__init__"
+    ]
+    assert len(modules) > len(rooms)
+    named = set(re.findall(r"`([a-z_.]+)`", page))
+    assert [str(m) for m in modules if not {m.stem, ".".join(m.parts)} & named] == []
+    faces = {name for name in named if name.partition(".")[0] in rooms and "." in name}
+    assert [
+        name for name in faces if not (PACKAGE / name.replace(".", "/")).with_suffix(".py").exists()
+    ] == []
 
 
 def test_every_command_option_and_argument_has_help() -> None:
