@@ -110,6 +110,9 @@ class Source(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+_FIRST: Final = 1 << 13
+"""Bytes of the first read of a file: asking for more than a small one has costs a mapping."""
+
 
 class FolderSource(Source):
     """A log in a local folder."""
@@ -122,11 +125,12 @@ class FolderSource(Source):
         try:
             descriptor = os.open(f"{self.place}/{path}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                chunk = os.read(descriptor, CHUNK)
-                while chunk:
+                asked = _FIRST
+                while chunk := os.read(descriptor, asked):
                     yield chunk
-                    # A short read of a file is its last.
-                    chunk = os.read(descriptor, CHUNK) if len(chunk) == CHUNK else b""
+                    if len(chunk) < asked:
+                        break  # a short read of a file is its last
+                    asked = CHUNK
             finally:
                 os.close(descriptor)
         except (FileNotFoundError, NotADirectoryError):
