@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from danseo.core import canonical
-from danseo.core.challenge import SCORED_FORMS, WHOLE, Clue, commitment_of
+from danseo.core.challenge import SCORED_FORMS, Clue, commitment_of
 from danseo.core.entry import parse, to_body
 from danseo.core.errors import Invalid, Malformed, NotFound, Refused, Unfit, Usage
 from danseo.core.kinds.clue import Cite, Commit, Payee, Retract, Reveal
+from danseo.core.reward import UNITS
 from danseo.flows.acting import Desk
 from danseo.flows.notation import billionths
 from danseo.log.blobs import MAX_MANIFEST, blob_path, parse_blob_path
@@ -123,10 +124,10 @@ def citations(texts: Sequence[str]) -> tuple[Cite, ...]:
     given: dict[int, int | None] = {}
     for text in texts:
         number, colon, weight = text.partition(":")
-        if not (number.isascii() and number.isdigit()) or int(number) in given:
+        if not _is_number(number) or int(number) in given:
             raise Usage(f"The citation {text!r} makes no sense.", "Write ID or ID:WEIGHT, once.")
         given[int(number)] = billionths(weight) if colon else None
-    rest = WHOLE - sum(weight or 0 for weight in given.values())
+    rest = UNITS - sum(weight or 0 for weight in given.values())
     bare = sum(weight is None for weight in given.values())
     if rest < bare or any(weight is not None and weight <= 0 for weight in given.values()):
         raise Usage(
@@ -136,12 +137,16 @@ def citations(texts: Sequence[str]) -> tuple[Cite, ...]:
     return tuple(Cite(c, rest // bare if w is None else w) for c, w in given.items())
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 16  # below 2^53, as a log holds it
+
+
 def payees(texts: Sequence[str], resolve: Callable[[str], str]) -> tuple[Payee, ...]:
     """Read payees, each "WHO:PARTS"; `resolve` gives the identity of a name."""
     found = []
     for text in texts:
         who, colon, parts = text.rpartition(":")
-        if not (who and colon and parts.isascii() and parts.isdigit()):
+        if not (who and colon and _is_number(parts)):
             raise Usage(f"The payee {text!r} makes no sense.", "Write WHO:PARTS, as in me:2.")
         found.append(Payee(resolve(who), int(parts)))
     return tuple(found)

@@ -13,7 +13,7 @@ from danseo.flows.acting import Desk
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
 
-_COMPARISON: Final = re.compile(r"(\d+)\s*(>{1,4}|=|<{1,4})\s*(\d+)")
+_COMPARISON: Final = re.compile(r"([0-9]{1,16})\s*(>{1,4}|=|<{1,4})\s*([0-9]{1,16})")
 
 
 def comparison(text: str) -> Pair:

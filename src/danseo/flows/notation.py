@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Final
 
 from danseo.core.curve import BILLION
 from danseo.core.errors import Usage
 from danseo.core.reward import SHARES
 
-_DURATION: Final = re.compile(r"([0-9]+) ?([smhdw])")
+LAST: Final = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970: the last time that is shown as a date."""
+_LONGEST: Final = 100
+"""Characters of the longest number that is read."""
+_MOST: Final = 10**30
+_DURATION: Final = re.compile(r"([0-9]{1,12}) ?([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_MONEY: Final = re.compile(r"([0-9][0-9_]*) ([A-Z][A-Z0-9.:-]*)")
+_MONEY: Final = re.compile(r"([0-9][0-9_]{0,99}) ([A-Z][A-Z0-9.:-]*)")
 
 
 def decimal(parts: int) -> str:
@@ -38,11 +43,11 @@ def billionths(text: str) -> int:
     585000000
     """
     try:
-        exact = Decimal(text) * BILLION
-    except InvalidOperation:
+        exact = Decimal(text if len(text) < _LONGEST else "?") * BILLION
+    except (InvalidOperation, Overflow):
         raise Usage(f"{text!r} is no number.", "Write a decimal, as in 0.25.") from None
-    if not exact.is_finite() or exact != exact.to_integral_value():
-        raise Usage(f"{text!r} is too fine.", "At most nine decimal places are kept.")
+    if not exact.is_finite() or abs(exact) > _MOST or exact != exact.to_integral_value():
+        raise Usage(f"{text!r} is too fine or too large.", "At most nine decimal places are kept.")
     return int(exact)
 
 
@@ -81,12 +86,14 @@ def read_money(text: str) -> tuple[int, str]:
 def instant(seconds: int) -> str:
     """Return a time as ISO 8601 in UTC; '-' for one that has not come, which is below 0.
 
+    What lies beyond the year 9999, as in the terms of a hostile organiser, is shown as its end.
+
     >>> instant(0)
     '1970-01-01T00:00:00Z'
     """
     if seconds < 0:
         return "-"
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    return datetime.fromtimestamp(min(seconds, LAST), UTC).isoformat().replace("+00:00", "Z")
 
 
 def read_instant(text: str) -> int:

@@ -162,11 +162,11 @@ def decimal(billionths: int, digits: int = 4) -> str:
 
 def instant(time: int) -> str:
     """Return a time in seconds as a date and hour in UTC."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.fromtimestamp(min(time, notation.LAST), UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _day(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(min(time, notation.LAST), UTC).strftime("%Y-%m-%d")
 
 
 def _money(money: Money) -> str:

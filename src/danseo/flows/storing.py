@@ -61,9 +61,8 @@ def storing(log: Log, blobs: Blobs, private: Path) -> Iterator[Store]:
 
     Other processes that store wait: what one takes back, another must not just have named.
     """
-    note = os.open(private / _NOTE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    note = _wait_for(private / _NOTE)
     try:
-        fcntl.flock(note, fcntl.LOCK_EX)
         _tidy(note, log, blobs)
         try:
             yield Store(log, blobs, note)
@@ -73,6 +72,20 @@ def storing(log: Log, blobs: Blobs, private: Path) -> Iterator[Store]:
             raise
         os.ftruncate(note, 0)
     finally:
+        if not os.fstat(note).st_size:
+            (private / _NOTE).unlink(missing_ok=True)
+        os.close(note)
+
+
+def _wait_for(path: Path) -> int:
+    """Return the note, locked, once it is the one that stands at `path`: its last user removed it
+    where nothing was left to take back."""
+    while True:
+        note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(note, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(note), path.stat()):
+                return note
         os.close(note)
 
 
