@@ -19,11 +19,10 @@ from typing import Final
 from danseo.core import shamir
 from danseo.core.ballot import Ballot, tally
 from danseo.core.ladder import Step, climb
-from danseo.core.reward import Node, grantable, shares
+from danseo.core.reward import UNITS, Node, grantable, shares
 from danseo.core.terms import Terms
-from danseo.core.treasury import record_shares, slash
+from danseo.core.treasury import granted, record_shares, slash
 
-WHOLE: Final = 10**9
 SCORED_FORMS: Final = ("predictions", "method")
 FORMS: Final = (*SCORED_FORMS, "tool", "data", "finding")
 
@@ -467,18 +466,13 @@ def close_round(challenge: Challenge, number: int) -> None:
     position = len(challenge.nodes)
     for clue_id, units in one.units.items():
         clue = challenge.clues[clue_id]
-        challenge.nodes.append(Node(units, position, ((clue.newest, WHOLE),)))
+        challenge.nodes.append(Node(units, position, ((clue.newest, UNITS),)))
         clue.newest = len(challenge.nodes) - 1
     if challenge.status == "settled":
         record_shares(challenge)
 
 
-def granted(challenge: Challenge) -> int:
-    """Return the shares of the commons that closed rounds have granted."""
-    return sum(sum(one.grants.values()) for one in challenge.rounds)
-
-
 def _split(total: int, weights: dict[int, int]) -> dict[int, int]:
     """Return floor(total * q / 10^9) for each clue, leaving out those that get nothing."""
-    parts = {clue: total * q // WHOLE for clue, q in weights.items()}
+    parts = {clue: total * q // UNITS for clue, q in weights.items()}
     return {clue: part for clue, part in parts.items() if part}

@@ -89,6 +89,13 @@ class State:
             return person.adopted[0]
         return ""
 
+    def check_operator(self, author: str) -> None:
+        """Raise `NotAllowed` unless `author` operates this log."""
+        if self.identity(author) != self.operator:
+            raise NotAllowed(
+                f"{author} does not operate this log.", f"Its operator is {self.operator}."
+            )
+
     def challenge(self, name: str) -> Challenge:
         """Return the challenge called `name`, or raise `NotFound`."""
         found = self.challenges.get(name)
@@ -223,10 +230,7 @@ def _check_time(state: State, entry: Entry) -> None:
                 "This log runs on the system's clock.", "Only a simulated log can be advanced."
             )
         # Before time passes: a simulated clock must not move by an entry that is then refused.
-        if state.identity(entry.author) != state.operator:
-            raise NotAllowed(
-                f"{entry.author} does not operate this log.", f"Its operator is {state.operator}."
-            )
+        state.check_operator(entry.author)
         if entry.time != entry.body["to"] or entry.time <= state.now:
             raise OutOfOrder(
                 f"The clock stands at {state.now} and would go to {entry.body['to']}.",

@@ -79,6 +79,11 @@ def award_nodes(challenge: Challenge) -> list[tuple[int, int]]:
     return found
 
 
+def granted(challenge: Challenge) -> int:
+    """Return the shares of the commons that closed jury rounds have granted."""
+    return sum(sum(one.grants.values()) for one in challenge.rounds)
+
+
 def owed(challenge: Challenge, asset: str) -> dict[str, Owed]:
     """Return what each account is entitled to, was paid, and can be paid now."""
     shares = account_shares(challenge)
@@ -221,10 +226,9 @@ def _overpaid(owed: Owed | None) -> int:
 def audit(challenge: Challenge) -> None:
     """Raise `Invalid` where the books do not balance: the money equation and each asset's sums."""
     where = f"in challenge {challenge.id}"
-    grants = sum(sum(one.grants.values()) for one in challenge.rounds)
     by_node = reward.shares(challenge.nodes, challenge.terms.rule())
     reward.check(challenge.nodes)
-    if not reward.equation(challenge.nodes, by_node, grants):
+    if not reward.equation(challenge.nodes, by_node, granted(challenge)):
         raise Invalid(f"The money equation does not hold {where}.", "Report this log.")
     for asset in {*challenge.received, *challenge.deposited, *challenge.paid}:
         _audit_asset(challenge, asset, where)

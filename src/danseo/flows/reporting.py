@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from danseo.core import canonical, treasury
 from danseo.core.challenge import Challenge, Clue
 from danseo.core.challenge import phase as phase_of
 from danseo.core.errors import DanseoError
-from danseo.core.reward import SHARES, commons, shares
+from danseo.core.reward import SHARES
 from danseo.flows import clues as published
 from danseo.flows import reading, settling, standings
 from danseo.flows.auditing import Audit
@@ -85,7 +83,7 @@ class _View:
             gifts=tuple(
                 Gift(f.time, self.names(f.donor), Money(f.asset, f.amount)) for f in challenge.funds
             ),
-            commons=self.commons(),
+            commons=standings.equation(challenge).commons,
             checks=self.audit.checks,
             verify=(
                 f"danseo verify {log.place}",
@@ -174,29 +172,19 @@ class _View:
         left = treasury.available(self.challenge, asset)
         return Pot(asset, self.challenge.received[asset], paid, left)
 
-    def commons(self) -> int:
-        nodes = self.challenge.nodes
-        grants = sum(sum(one.grants.values()) for one in self.challenge.rounds)
-        return commons(nodes, shares(nodes, self.challenge.terms.rule())) - grants
-
     def painter(self) -> Callable[[Clue], bytes | None]:
         """Return what paints a clue's prediction beside the truth, where both are pictures."""
         data = {f["path"]: f["sha256"] for f in self.about["data"]}
         if not self.challenge.key or "test_ct.npy" not in data:
             return lambda clue: None
-        ct = _array(self.source.get(data["test_ct.npy"]))
+        ct = arrays.read(self.source.get(data["test_ct.npy"]))
         with np.load(io.BytesIO(settling.released_truth(self.source.get, self.challenge))) as truth:
             label, mask = truth["label"], truth["mask"]
 
         def paint(clue: Clue) -> bytes | None:
             try:
-                return ink.picture(ct, mask, label, _array(self.source.get(clue.submission)))
+                return ink.picture(ct, mask, label, arrays.read(self.source.get(clue.submission)))
             except (DanseoError, ValueError):
                 return None  # an unfit submission has no picture; its reason stands beside it
 
         return paint
-
-
-def _array(data: bytes) -> npt.NDArray[Any]:
-    """Return the array of a submission or a public file, read as a scorer reads it."""
-    return arrays.read(data)

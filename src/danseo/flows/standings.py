@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from danseo.core import challenge as life
 from danseo.core import reward, treasury
 from danseo.core.challenge import Challenge, phase
 from danseo.core.errors import Usage
@@ -127,7 +126,7 @@ def simulate(
         before = max(challenge.frontier, progress)
         further = curve.grid(curve.progress(then))
         more = max(0, curve.value(further) - curve.value(before))
-        nodes.append(Node(more, mine + 1, ((mine, 10**9),)))
+        nodes.append(Node(more, mine + 1, ((mine, reward.UNITS),)))
         later = reward.shares(nodes, rule)[mine]
     return Forecast(
         units=gained,
@@ -167,7 +166,7 @@ class Equation:
 def equation(challenge: Challenge) -> Equation:
     """Return where all shares of a challenge are now."""
     by_node = reward.shares(challenge.nodes, challenge.terms.rule())
-    granted = life.granted(challenge)
+    granted = treasury.granted(challenge)
     held = sum(by_node)
     free = reward.commons(challenge.nodes, by_node) - granted
     minted = sum(node.units for node in challenge.nodes)

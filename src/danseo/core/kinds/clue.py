@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from danseo.core import treasury
-from danseo.core.challenge import FORMS, WHOLE, Challenge, Clue, commitment_of
+from danseo.core.challenge import FORMS, Challenge, Clue, commitment_of
 from danseo.core.entry import (
     Author,
     Blob,
@@ -28,6 +28,7 @@ from danseo.core.errors import (
     NotFound,
     WrongPhase,
 )
+from danseo.core.reward import UNITS
 from danseo.core.state import State
 
 Form = Annotated[str, Field("form (" + ", ".join(FORMS) + ")", "|".join(FORMS))]
@@ -75,8 +76,7 @@ class Commit(Body):
     """Commit to a clue without showing it: its place in the order is now fixed.
 
     The commitment is `core.challenge.commitment_of` its author, its content, its submission and a
-    secret salt.
-    The bond is locked until the clue is revealed, and lost if it is not.
+    secret salt. The bond is locked until the clue is revealed, and lost if it is not.
     """
 
     english: ClassVar[str] = "Commit to a clue: {commitment:.16}"
@@ -180,9 +180,9 @@ class Reveal(Body):
                 raise Conflict(f"Clue {cite.clue} is cited twice.", "Add the weights up.")
             seen.add(cite.clue)
         whole = sum(cite.weight for cite in self.cites)
-        if whole > WHOLE:
+        if whole > UNITS:
             raise NotCovered(
-                f"The citations weigh {whole} together.", f"At most {WHOLE} is the whole."
+                f"The citations weigh {whole} together.", f"At most {UNITS} is the whole."
             )
 
     def check_payees(self, state: State, challenge: Challenge) -> None:

@@ -5,20 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from danseo.core.entry import Address, Blob, Body, Entry, Field, Index, Key32, Time, kind
-from danseo.core.errors import Conflict, Malformed, NotAllowed
+from danseo.core.entry import Address, Blob, Body, Entry, Field, Hash, Index, Key32, Time, kind
+from danseo.core.errors import Conflict, Malformed
 from danseo.core.state import State
 
 Origin = Annotated[str, Field("log origin (a.name/path)", r"[a-z0-9][a-z0-9./_-]{0,99}")]
 Clock = Annotated[str, Field("clock (system or simulated)", r"system|simulated")]
-
-
-def check_operator(state: State, entry: Entry) -> None:
-    """Raise `NotAllowed` unless the log's operator signed."""
-    if state.identity(entry.author) != state.operator:
-        raise NotAllowed(
-            f"{entry.author} does not operate this log.", f"Its operator is {state.operator}."
-        )
 
 
 @kind("log.genesis")
@@ -100,7 +92,7 @@ class RotateLogKey(Body):
     log_key: Key32
 
     def check(self, state: State, entry: Entry) -> None:
-        check_operator(state, entry)
+        state.check_operator(entry.author)
         if any(key == self.log_key for _, key in state.log_keys):
             raise Conflict(f"The key {self.log_key:.16} was used before.", "Make a fresh key.")
 
@@ -118,12 +110,12 @@ class Withhold(Body):
     english: ClassVar[str] = "Withhold the blob {blob:.16}"
     korean: ClassVar[str] = "블롭 {blob:.16} 비공개 처리"
 
-    blob: Annotated[str, Field("SHA-256", r"[0-9a-f]{64}")]
+    blob: Hash
     reason: Blob
 
     def check(self, state: State, entry: Entry) -> None:
         if state.identity(entry.author) not in (state.operator, state.site):
-            check_operator(state, entry)
+            state.check_operator(entry.author)
         if self.blob in state.withheld:
             raise Conflict(
                 f"The blob {self.blob:.16} is withheld since entry {state.withheld[self.blob]}.",

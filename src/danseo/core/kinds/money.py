@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from danseo.core import treasury
-from danseo.core.challenge import Challenge, Fund
+from danseo.core.challenge import Fund
 from danseo.core.entry import Address, Amount, Asset, Author, Body, Entry, Line, kind
 from danseo.core.errors import Conflict, Malformed, NotCovered, WrongPhase
 from danseo.core.kinds.challenge import check_organiser
@@ -18,7 +18,10 @@ def _check_amount(amount: int) -> None:
         raise Malformed("The amount is 0.", "Enter an amount of at least 1.")
 
 
-def _check_running(challenge: Challenge) -> None:
+def _check_receipt(state: State, entry: Entry, amount: int) -> None:
+    """Raise unless the organiser enters that money came in for a challenge that still runs."""
+    challenge = check_organiser(state, entry)
+    _check_amount(amount)
     if challenge.status in ("closed", "cancelled"):
         raise WrongPhase(f"{challenge.id} is {challenge.status}.", "It takes no more money.")
 
@@ -37,9 +40,7 @@ class Deposit(Body):
     evidence: Line
 
     def check(self, state: State, entry: Entry) -> None:
-        challenge = check_organiser(state, entry)
-        _check_amount(self.amount)
-        _check_running(challenge)
+        _check_receipt(state, entry, self.amount)
 
     def apply(self, state: State, entry: Entry) -> None:
         challenge = state.challenges[entry.challenge]
@@ -90,9 +91,7 @@ class FundPool(Body):
     evidence: Line
 
     def check(self, state: State, entry: Entry) -> None:
-        challenge = check_organiser(state, entry)
-        _check_amount(self.amount)
-        _check_running(challenge)
+        _check_receipt(state, entry, self.amount)
 
     def apply(self, state: State, entry: Entry) -> None:
         challenge = state.challenges[entry.challenge]
