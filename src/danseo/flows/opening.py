@@ -5,16 +5,24 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from danseo.core import canonical, shamir
 from danseo.core.challenge import Challenge
 from danseo.core.entry import parse
-from danseo.core.errors import Invalid, Malformed, NotAllowed, NotFound
+from danseo.core.errors import (
+    Invalid,
+    Malformed,
+    NotAllowed,
+    NotFound,
+    Unavailable,
+    Usage,
+)
 from danseo.core.kinds.challenge import Acknowledge, Cancel, OpenChallenge
 from danseo.core.kinds.identity import RegisterSealing
 from danseo.core.ladder import safe_eta
-from danseo.core.terms import check_terms
+from danseo.core.terms import Terms, check_terms
 from danseo.flows.acting import Desk
 from danseo.flows.notation import decimal
 from danseo.flows.spec import Draft
@@ -23,6 +31,7 @@ from danseo.log.blobs import Blobs
 from danseo.log.sealing import SealingKey, decrypt_truth, encrypt_truth, seal, unseal
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
+from danseo.scoring import run
 from danseo.scoring.scorers import truth_points
 
 _GUESSES: Final = 1000
@@ -39,6 +48,8 @@ def check(draft: Draft, organiser: str, now: int) -> list[str]:
             "The value curve is more than 1.9 times as steep at its end as at its start: "
             "it pays to hold a clue back until others have made progress."
         )
+    if draft.code:
+        _rehearse(draft.code.read_bytes(), draft.truth, terms)
     points = 0 if draft.code else truth_points(terms.scorer, draft.truth.read_bytes())
     if points and (least := safe_eta(_GUESSES, points)) > terms.eta:
         warnings.append(
@@ -53,6 +64,24 @@ def check(draft: Draft, organiser: str, now: int) -> list[str]:
     if terms.bond.amount == 0:
         warnings.append("The bond is 0: whoever never reveals a clue loses nothing.")
     return warnings
+
+
+def _rehearse(code: bytes, truth: Path, terms: Terms) -> None:
+    """Run an organiser's own scorer on the truth, as if that were a clue; raise where it fails.
+
+    The opening fixes the scorer by its hash, so a fault found later cannot be mended. That the
+    scorer finds the truth unfit as a clue is no fault: it may come in another form.
+    """
+    parameters = {p.name: p.value for p in terms.parameters}
+    clue = (truth.read_bytes(), truth.suffix)
+    (outcome,) = run.score_many(terms.scorer, [clue], truth, parameters, code)
+    if isinstance(outcome, Unavailable):
+        raise Usage(outcome.message, "Mend the scorer now: once the challenge is open, nobody can.")
+    if run.higher(terms.scorer, code) != (terms.direction == "higher"):
+        raise Usage(
+            f"score.direction is {terms.direction!r}, and the scorer's HIGHER says otherwise.",
+            "Make the two agree.",
+        )
 
 
 def open_challenge(desk: Desk, key: Key, draft: Draft) -> Appended:

@@ -1,0 +1,43 @@
+"""Tests of what an opening refuses before anything is published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from danseo.core.errors import Usage
+from danseo.flows import opening, spec
+from tests.flows.played import FILE, START, TRUTH, key_of
+
+GOOD = "HIGHER = False\n\ndef score(submission, truth, parameters):\n    return 0\n"
+
+
+def checked(folder: Path, scorer: str) -> list[str]:
+    """Check the small challenge with a scorer of the organiser's own."""
+    file = FILE.replace('scorer = "rmse-1"', 'code = "scorer.py"\ndirection = "lower"')
+    (folder / "challenge.toml").write_text(file)
+    (folder / "scorer.py").write_text(scorer)
+    (folder / "public.csv").write_text("1\n")
+    (folder / "truth.csv").write_text("".join(f"{n}\n" for n in TRUTH))
+    draft = spec.read(folder / "challenge.toml", START, lambda role: key_of(role).address)
+    return opening.check(draft, key_of("organiser").address, START)
+
+
+def test_a_scorer_of_ones_own_that_runs_is_accepted(tmp_path: Path) -> None:
+    assert checked(tmp_path, GOOD) == []
+
+
+def test_a_scorer_that_fails_is_found_before_the_challenge_opens(tmp_path: Path) -> None:
+    with pytest.raises(Usage, match="positional arguments"):
+        checked(tmp_path, GOOD.replace(", parameters", ""))
+
+
+def test_a_scorer_may_refuse_the_truth_as_a_clue(tmp_path: Path) -> None:
+    refusing = GOOD.replace("return 0", "raise Unfit('another form', 'no')")
+    assert checked(tmp_path, "from danseo.core.errors import Unfit\n" + refusing) == []
+
+
+def test_a_direction_against_the_scorers_own_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Usage, match="HIGHER"):
+        checked(tmp_path, GOOD.replace("False", "True"))
