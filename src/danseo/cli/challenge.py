@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,11 @@ from danseo.cli.options import (
     OutFolder,
     Who,
 )
+
+if TYPE_CHECKING:
+    from danseo.cli.here import Here
+    from danseo.log.sequencer import Appended
+    from danseo.log.signing import Key
 
 group = typer.Typer(help="Open challenges, and see to their money.", no_args_is_help=True)
 
@@ -373,14 +379,17 @@ def cancel(
     """
     from danseo.flows import opening
 
-    def act(at: Any, signer: Any) -> Any:
+    def act(at: Here, signer: Key) -> Appended:
         return opening.cancel(at.desk, signer, name, reason)
 
     _end(act, name, (home, key, lang), as_json)
 
 
 def _end(
-    act: Any, name: str, options: tuple[str | None, str | None, str | None], as_json: bool
+    act: Callable[[Here, Key], Appended],
+    name: str,
+    options: tuple[str | None, str | None, str | None],
+    as_json: bool,
 ) -> None:
     from danseo.cli import show
     from danseo.cli.here import here, receipt

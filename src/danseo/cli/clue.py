@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from danseo.cli.options import As, Cites, ClueId, Home, Json, Lang, Name
+
+if TYPE_CHECKING:
+    from danseo.flows.acting import Desk
+    from danseo.flows.clues import Making, Published
+    from danseo.log.sequencer import Appended
+    from danseo.log.signing import Key
 
 group = typer.Typer(help="Publish clues, and read those of others.", no_args_is_help=True)
 
@@ -112,7 +119,7 @@ def _making(
     entry: str,
     seconds: int,
     more: list[Path] | None,
-) -> Any:
+) -> Making:
     from danseo.core.errors import Usage
     from danseo.flows.clues import Making
 
@@ -137,9 +144,9 @@ def _making(
 
 
 def _hand_in(
-    act: Any,
+    act: Callable[..., Published],
     name: str,
-    making: Any,
+    making: Making,
     cite: list[str] | None,
     payee: list[str] | None,
     options: tuple[str | None, str | None, str | None],
@@ -194,7 +201,7 @@ def reveal(
 
     cites = clues.citations(cite or ()) if cite or no_cites else None
 
-    def act(desk: Any, signer: Any, challenge: str, clue: int) -> Any:
+    def act(desk: Desk, signer: Key, challenge: str, clue: int) -> Appended:
         return clues.reveal(desk, signer, challenge, clue, cites)
 
     _act(act, "Revealed", name, clue_id, (home, key, lang), as_json)
@@ -219,7 +226,7 @@ def retract(
 
 
 def _act(
-    act: Any,
+    act: Callable[[Desk, Key, str, int], Appended],
     word: str,
     name: str,
     clue_id: int,
