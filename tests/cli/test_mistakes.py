@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from danseo.flows import notation
+from danseo.core.errors import Invalid
+from danseo.flows import notation, reading
+from danseo.log.blobs import Blobs
 from tests.cli.stage import Stage
 
 LONG = "9" * 5000
@@ -37,3 +41,33 @@ def test_a_value_that_makes_no_sense_is_refused_and_changes_nothing(
 
 def test_a_time_beyond_the_calendar_is_shown_as_its_end() -> None:
     assert notation.instant(2**40) == "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("step", "1e999999"),
+        ("step", "nan"),
+        ("deadline", "0001-01-01T00:00:00+23:59"),
+        ("data", "[1]"),
+        ("commons", "1e400000"),
+    ],
+)
+def test_a_challenge_file_with_an_absurd_value_is_refused(
+    begun: Stage, key: str, value: str
+) -> None:
+    file = begun.home / "challenge.toml"
+    lines = [
+        f"{key} = {value}" if line.startswith(f"{key} = ") else line
+        for line in file.read_text().splitlines()
+    ]
+    file.write_text("\n".join(lines))
+    assert begun.refuse("challenge check {home}/challenge.toml")["status"] in (2, 3)
+
+
+@pytest.mark.parametrize("name", [".bashrc", "../x", "/etc/x", "a\x1b[31m", ".", ""])
+def test_no_file_is_saved_under_a_name_that_is_a_trap(tmp_path: Path, name: str) -> None:
+    blobs = Blobs(tmp_path / "blobs")
+    with pytest.raises(Invalid, match="trap"):
+        reading.save(blobs, {name: blobs.put(b"trap")}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

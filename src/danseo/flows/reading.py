@@ -87,11 +87,12 @@ def text(blobs: Blobs, name: str, withheld: Mapping[str, int]) -> str:
 def save(blobs: Blobs, files: Mapping[str, str], out: Path) -> list[Path]:
     """Copy blobs to files of these names in the folder `out`, each checked against its hash.
 
-    Nothing is overwritten, and no name leads out of the folder: strangers choose them.
+    Nothing is overwritten, and no name leads out of the folder or hides in it: strangers
+    choose them, and a shell or an interpreter obeys some hidden files.
     """
     targets = {}
     for name, blob in files.items():
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
+        if name.startswith(".") or not name or "/" in name or not name.isprintable():
             raise Invalid(f"A file is called {name!r}.", "Do not save it: the name is a trap.")
         if (out / name).exists():
             raise Usage(f"{out / name} exists.", "Choose an empty folder.")

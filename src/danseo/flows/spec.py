@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -223,6 +223,8 @@ class _Reader:
         found = []
         for number, one in enumerate(rounds):
             where = f"round[{number}]"
+            if not isinstance(one, dict):
+                raise Usage(f"{where} is {one!r:.80}.", "Write [[round]] and its keys below it.")
             if unknown := sorted(set(one) - {"opens", "closes", "award", "commons"}):
                 raise Usage(f"{where} has unknown keys {unknown}.", "Check their spelling.")
             for key in ("opens", "closes", "award"):
@@ -265,6 +267,8 @@ class _Reader:
         """Return a decimal in parts per 10^9, exactly."""
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             raise Usage(f"{where} is {value!r}.", "It must be a number.")
+        if not Decimal(value).is_finite() or abs(Decimal(value)) >= 10**18:
+            raise Usage(f"{where} is no number below 10^18.", "Write a decimal, as in 0.25.")
         exact = Decimal(value) * BILLION
         if not exact.is_finite() or exact != exact.to_integral_value():
             raise Usage(f"{where} is {value}.", "At most nine decimal places are kept.")
@@ -275,7 +279,7 @@ class _Reader:
         if isinstance(value, datetime):
             if value.tzinfo is None:
                 raise Usage(f"{where} is {value} in no time zone.", "Add Z, or an offset.")
-            return int(value.astimezone(UTC).timestamp())
+            return int(value.timestamp())
         if isinstance(value, str):
             if is_duration(value):
                 return self.now + read_duration(value)
@@ -285,7 +289,9 @@ class _Reader:
                 pass
         raise Usage(f"{where} is {value!r}.", 'Write "30d", or a date: 2030-01-31T12:00:00Z.')
 
-    def beside(self, name: str) -> Path:
+    def beside(self, name: Any) -> Path:
+        if not isinstance(name, str):
+            raise Usage(f"{self.path.name} names the file {name!r:.80}.", "Write a name in quotes.")
         path = self.path.parent / name
         if not path.is_file():
             raise Usage(f"{self.path.name} names {name}, and there is no file {path}.", "Add it.")
