@@ -13,7 +13,7 @@ from danseo.cli import challenge, clue, demo, judge, key, log, look
 app = typer.Typer(
     name="danseo",
     help="Open a hard problem, and pay for every clue.\n\n"
-    "Start with `danseo init DIR --simulated --people`, then `danseo challenge show example`.",
+    "Start with `danseo init prize --simulated --people`: it says what to run next.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",

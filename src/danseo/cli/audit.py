@@ -77,8 +77,9 @@ def lines(audit: Audit, save: Path | None) -> list[str]:
     log = audit.log
     told = ["Checked:", *(f"  {check}" for check in audit.checks)]
     for one in audit.challenges:
-        told.append(f"{one.challenge}: {one.status}, {one.clues} clues")
-        told.append(f"  recomputed  the exact scores of {one.recomputed} clues")
+        told.append(f"{one.challenge}: {one.status}, {_clues(one.clues)}")
+        if one.recomputed:
+            told.append(f"  recomputed  exact scores: of {_clues(one.recomputed)}")
         told += [f"  attested    {words}" for words in one.attested]
     for gone in log.withheld:
         told.append(
@@ -92,3 +93,7 @@ def lines(audit: Audit, save: Path | None) -> list[str]:
     if save:
         told.append(f"Saved the checkpoint. Next time: danseo verify ... --saved {save}")
     return told
+
+
+def _clues(number: int) -> str:
+    return "1 clue" if number == 1 else f"{number:,} clues"

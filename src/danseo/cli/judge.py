@@ -64,7 +64,7 @@ def score(
     show.result(
         as_json,
         [_verdict(who, verdict) for who, verdict in found],
-        *(f"{names[who]}: clue {v.clue} is {v.verdict}. {v.reason}" for who, v in found),
+        *(f"{names[who]}: clue {v.clue}: {v.verdict}. {v.reason}" for who, v in found),
         *([] if found else [f"Nothing waits. {end.message if end else ''}"]),
     )
 

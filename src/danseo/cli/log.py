@@ -14,6 +14,12 @@ from danseo.cli.options import As, Home, Json, Lang, NoPassword
 group = typer.Typer(help="Show, export, serve and keep the log.", no_args_is_help=True)
 clock = typer.Typer(help="Move a simulated clock.", no_args_is_help=True)
 
+_KEYS = (
+    "danseo key new scorer-1    # ... and everyone whom the file names",
+    "danseo key register --key scorer-1    # ... and every scorer and trustee",
+)
+"""What comes after `init` where it made no people."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -91,7 +97,7 @@ def init(
         }
     next_steps = [
         f"export DANSEO_HOME={folder}",
-        *([] if people else ["danseo key new scorer-1    # ... and everyone whom the file names"]),
+        *([] if people else _KEYS),
         f"danseo challenge check {folder}/challenge.toml",
         f"danseo challenge open {folder}/challenge.toml",
     ]

@@ -158,7 +158,7 @@ class Close(Body):
         challenge = state.challenge(entry.challenge)
         if challenge.status != "settled":
             raise WrongPhase(
-                f"{challenge.id} is {challenge.status}.", "It can be closed once it is settled."
+                f"{challenge.id} is {challenge.status}.", "Only a settled challenge can be closed."
             )
         for number, one in enumerate(challenge.rounds):
             if not one.closed:
