@@ -3,9 +3,9 @@
 import pytest
 
 from danseo.core import treasury
-from danseo.core.errors import Conflict, Invalid, NotAllowed, NotCovered, WrongPhase
+from danseo.core.errors import Conflict, Invalid, NotAllowed, NotCovered, Usage, WrongPhase
 from danseo.core.kinds.score import ExactScore, PublishExact
-from danseo.flows import auditing, clues, jury, money, settling, standings
+from danseo.flows import auditing, clues, jury, money, settling, spec, standings
 from danseo.flows.acting import Desk
 from danseo.log.sequencer import Sequencer
 from danseo.log.source import open_source
@@ -66,6 +66,16 @@ def test_a_commitment_is_not_public_before_its_reveal(played):
     assert not played.desk.blobs.has(digest)
     clues.reveal(played.desk, key_of("contributor-1"), NAME, done.clue)
     assert played.desk.blobs.has(digest)
+
+
+def test_publishing_again_after_a_crash_reveals_what_was_committed(played):
+    made = played.making(shifted(3))
+    begun = clues.commit(played.desk, key_of("contributor-1"), NAME, made)
+    done = clues.publish(played.desk, key_of("contributor-1"), NAME, made)
+    assert done.clue == begun.clue
+    assert [c.status for c in played.challenge.clues.values()] == ["revealed"]
+    again = clues.publish(played.desk, key_of("contributor-1"), NAME, made)
+    assert again.clue != begun.clue
 
 
 def test_whoever_may_know_the_truth_cannot_publish_a_clue(played):
@@ -129,3 +139,11 @@ def test_a_false_exact_score_in_a_log_is_found_with_its_index(played):
     with open_source(home / "log") as source, pytest.raises(Invalid) as fault:
         auditing.audit(source, workers=1)
     assert fault.value.index == lie.index
+
+
+def test_a_public_file_must_have_a_name_that_every_method_can_be_given(played):
+    (played.folder / "my data.csv").write_text("1\n")
+    file = played.folder / "challenge.toml"
+    file.write_text(file.read_text().replace('"public.csv"', '"my data.csv"'))
+    with pytest.raises(Usage, match="my data"):
+        spec.read(file, played.desk.now, lambda role: key_of(role).address)

@@ -236,9 +236,29 @@ def publish(
     cites: Sequence[Cite] = (),
     payees: Sequence[Payee] = (),
 ) -> Published:
-    """Commit to a clue and reveal it at once."""
+    """Commit to a clue and reveal it at once.
+
+    Where an earlier try stopped between the two, its commitment is revealed: a second one would
+    cost a second bond, and the first would keep all later clues waiting.
+    """
+    begun = _begun(desk, key, name, making)
+    if begun is not None:
+        committed = Appended(begun.id, begun.committed_at)
+        return Published(begun.id, committed, reveal(desk, key, name, begun.id, cites))
     done = commit(desk, key, name, making, cites, payees)
     return Published(done.clue, done.commit, reveal(desk, key, name, done.clue))
+
+
+def _begun(desk: Desk, key: Key, name: str, making: Making) -> Clue | None:
+    """Return this author's unrevealed clue with the same content, where its draft lies here."""
+    author = desk.state.identity(key.address)
+    content = hashlib.sha256(canonical.encode(making.manifest())).hexdigest()
+    for clue in reversed(desk.challenge(name).clues.values()):
+        if clue.status == "committed" and clue.author == author:
+            file = _drafts(desk, name) / clue.commitment / _DRAFT
+            if file.is_file() and json.loads(file.read_text("utf-8"))["content"] == content:
+                return clue
+    return None
 
 
 def retract(desk: Desk, key: Key, name: str, clue_id: int) -> Appended:

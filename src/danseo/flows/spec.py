@@ -24,6 +24,7 @@ from danseo.core.terms import Terms
 from danseo.flows.notation import is_duration, read_duration, read_money
 
 _RATIO: Final = re.compile(r"([0-9]+)/([0-9]+)")
+_FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _LATER: Final = "0" * 64
 """Stands for what is not known before the truth is encrypted and the blobs are stored."""
 
@@ -132,7 +133,7 @@ class _Reader:
                 "description": self.get("challenge", "description", None, str),
                 "licence": self.get("challenge", "licence", None, str),
             },
-            data=tuple(self.beside(f) for f in self.get("challenge", "data", [], list)),
+            data=tuple(self.public(f) for f in self.get("challenge", "data", [], list)),
             truth=self.beside(self.get("score", "truth", None, str)),
             code=self.beside(code) if code else None,
         )
@@ -295,6 +296,16 @@ class _Reader:
         path = self.path.parent / name
         if not path.is_file():
             raise Usage(f"{self.path.name} names {name}, and there is no file {path}.", "Add it.")
+        return path
+
+    def public(self, name: Any) -> Path:
+        """Return a public file, whose name must also be one in the sandbox of every method."""
+        path = self.beside(name)
+        if _FILE.fullmatch(path.name) is None:
+            raise Usage(
+                f"challenge.data names {name!r}.",
+                "Use letters, digits, and . - _ in a file's name.",
+            )
         return path
 
     def refuse_unknown(self) -> None:

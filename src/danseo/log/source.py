@@ -110,6 +110,7 @@ class Source(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+
 _FIRST: Final = 1 << 13
 """Bytes of the first read of a file: asking for more than a small one has costs a mapping."""
 
