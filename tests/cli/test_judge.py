@@ -54,8 +54,11 @@ def test_the_truth_stays_shut_until_every_clue_is_final(opened: Stage) -> None:
 
 
 def test_jurors_see_the_candidates_vote_and_the_count_awards(settled: Stage) -> None:
-    assert settled.refuse("jury show example")["error"] == "NotFound"
-    assert settled.do("jury show example --round 0")["candidates"] != []
+    ahead = settled.do("jury show example")
+    assert ahead["round"] == 0
+    assert ahead["opens"] > 0
+    assert ahead["candidates"] == settled.do("jury show example --round 0")["candidates"] != []
+    assert settled.refuse("jury vote example --clue 25", "juror-1")["error"] == "NotFound"
     settled.do("clock advance 2d")
     shown = settled.do("jury show example", "juror-1")
     assert [c["clue"] for c in shown["candidates"]] == [25]

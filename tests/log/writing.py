@@ -6,6 +6,7 @@ from pathlib import Path
 
 from danseo.core.merkle import Tree, leaf_hash
 from danseo.core.state import State
+from danseo.core.words import utc
 from danseo.log import note, signing, tiles
 from danseo.log.sequencer import Sequencer
 from danseo.log.signing import Domain, Key
@@ -39,7 +40,7 @@ def ticks(start: int, count: int, key: Key = OPERATOR) -> list[Signed]:
 
 
 def advance(sequence: int, to: int) -> Signed:
-    summary = f"Advance the simulated clock to {to}"
+    summary = f"Advance the simulated clock to {utc(to)}"
     return signing.sign_entry(OPERATOR, DOMAIN, "clock.advance", "", sequence, {"to": to}, summary)
 
 

@@ -86,7 +86,7 @@ def test_every_requirement_is_pinned_to_what_is_installed():
 
 
 def test_a_package_that_is_not_installed_is_named():
-    method = ink.Method("x", "", "", "", "", ("no-such-package-at-all",))
+    method = ink.Method("x", "", "", ("no-such-package-at-all",))
     with pytest.raises(Unavailable, match="no-such-package-at-all"):
         method.requirements()
 

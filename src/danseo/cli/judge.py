@@ -139,7 +139,7 @@ def show_jury(
 
     with here(home, key) as at:
         juror = at.address(at.settings.key) if at.settings.key else ""
-        at_round = jury.open_round(at.desk, name) if number is None else number
+        at_round = jury.shown_round(at.desk, name) if number is None else number
         candidates = jury.candidates(at.desk, name, at_round, juror)
         challenge = at.desk.challenge(name)
         terms, one = challenge.terms.rounds[at_round], challenge.rounds[at_round]

@@ -41,6 +41,15 @@ def open_round(desk: Desk, name: str) -> int:
     raise NotFound(f"{name} holds no jury round now.", "`danseo challenge show` lists the rounds.")
 
 
+def shown_round(desk: Desk, name: str) -> int:
+    """Return the round that is held now, or the next one to be, or the last one that was."""
+    challenge = desk.challenge(name)
+    if not challenge.rounds:
+        raise NotFound(f"{name} holds no jury rounds.", "Its opening names none.")
+    ahead = [n for n, t in enumerate(challenge.terms.rounds) if desk.now < t.closes]
+    return ahead[0] if ahead else len(challenge.rounds) - 1
+
+
 def candidates(desk: Desk, name: str, number: int, juror: str) -> list[int]:
     """Return the clues that a juror may judge in a round."""
     challenge = desk.challenge(name)

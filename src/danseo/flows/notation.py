@@ -11,9 +11,12 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation, Overflow
 from typing import Final
 
+from danseo.core import words
 from danseo.core.curve import BILLION
 from danseo.core.errors import Usage
 from danseo.core.reward import SHARES
+
+decimal = words.decimal
 
 LAST: Final = 253_402_300_799
 """The end of the year 9999, in seconds since 1970: the last time that is shown as a date."""
@@ -23,17 +26,6 @@ _MOST: Final = 10**30
 _DURATION: Final = re.compile(r"([0-9]{1,12}) ?([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _MONEY: Final = re.compile(r"([0-9][0-9_]{0,99}) ([A-Z][A-Z0-9.:-]*)")
-
-
-def decimal(parts: int) -> str:
-    """Return parts per 10^9 as a decimal, without trailing zeros.
-
-    >>> decimal(585_000_000)
-    '0.585'
-    """
-    sign = "-" if parts < 0 else ""
-    whole, part = divmod(abs(parts), BILLION)
-    return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
 
 
 def billionths(text: str) -> int:

@@ -11,6 +11,7 @@ from danseo.core.entry import Blob, Body, Entry, kind
 from danseo.core.errors import Conflict, NotAllowed, NotCovered, NotFound, WrongPhase
 from danseo.core.state import State
 from danseo.core.terms import Terms, check_terms
+from danseo.core.words import utc
 
 
 def check_organiser(state: State, entry: Entry) -> Challenge:
@@ -36,7 +37,7 @@ class OpenChallenge(Body):
     terms: Terms
 
     def summary_fields(self) -> dict[str, Any]:
-        return {"scorer": self.terms.scorer, "deadline": self.terms.deadline}
+        return {"scorer": self.terms.scorer, "deadline": utc(self.terms.deadline)}
 
     def check(self, state: State, entry: Entry) -> None:
         check_terms(self.terms, state.identity(entry.author), state.now)

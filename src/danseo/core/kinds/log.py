@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from danseo.core.entry import Address, Blob, Body, Entry, Field, Hash, Index, Key32, Time, kind
 from danseo.core.errors import Conflict, Malformed
 from danseo.core.state import State
+from danseo.core.words import utc
 
 Origin = Annotated[str, Field("log origin (a.name/path)", r"[a-z0-9][a-z0-9./_-]{0,99}")]
 Clock = Annotated[str, Field("clock (system or simulated)", r"system|simulated")]
@@ -72,6 +73,9 @@ class AdvanceClock(Body):
     korean: ClassVar[str] = "모의 시계를 {to}(으)로 이동"
 
     to: Time
+
+    def summary_fields(self) -> dict[str, Any]:
+        return {"to": utc(self.to)}
 
     def check(self, state: State, entry: Entry) -> None:
         pass

@@ -31,8 +31,8 @@ def _check_receipt(state: State, entry: Entry, amount: int) -> None:
 class Deposit(Body):
     """Someone handed the organiser money to put down as bonds or as a stake. Still theirs."""
 
-    english: ClassVar[str] = "Received {amount} {asset} from {account} as deposit"
-    korean: ClassVar[str] = "{account}에게서 예치금 {amount} {asset} 받음"
+    english: ClassVar[str] = "Received {amount:,} {asset} from {account} as deposit"
+    korean: ClassVar[str] = "{account}에게서 예치금 {amount:,} {asset} 받음"
 
     account: Author
     asset: Asset
@@ -53,8 +53,8 @@ class Deposit(Body):
 class Withdraw(Body):
     """The organiser handed a deposit, or a part of it, back."""
 
-    english: ClassVar[str] = "Returned {amount} {asset} of the deposit of {account}"
-    korean: ClassVar[str] = "{account}에게 예치금 {amount} {asset} 돌려줌"
+    english: ClassVar[str] = "Returned {amount:,} {asset} of the deposit of {account}"
+    korean: ClassVar[str] = "{account}에게 예치금 {amount:,} {asset} 돌려줌"
 
     account: Author
     asset: Asset
@@ -82,8 +82,8 @@ class Withdraw(Body):
 class FundPool(Body):
     """Someone gave to the prize pool. It raises everybody's pay alike, whenever it comes."""
 
-    english: ClassVar[str] = "Received {amount} {asset} from {donor} for the pool"
-    korean: ClassVar[str] = "{donor}에게서 상금 {amount} {asset} 받음"
+    english: ClassVar[str] = "Received {amount:,} {asset} from {donor} for the pool"
+    korean: ClassVar[str] = "{donor}에게서 상금 {amount:,} {asset} 받음"
 
     donor: Author
     asset: Asset
@@ -109,8 +109,8 @@ class Pay(Body):
     owner said otherwise. Before settlement no more than the advance is payable.
     """
 
-    english: ClassVar[str] = "Paid {amount} {asset} to {to} for {account}"
-    korean: ClassVar[str] = "{account} 몫 {amount} {asset}을(를) {to}에 지급함"
+    english: ClassVar[str] = "Paid {amount:,} {asset} to {to} for {account}"
+    korean: ClassVar[str] = "{account} 몫 {amount:,} {asset}을(를) {to}에 지급함"
 
     account: Author
     to: Address

@@ -11,6 +11,7 @@ from danseo.core.entry import Blob, Body, Entry, Field, Index, Score, kind
 from danseo.core.errors import Conflict, Malformed, NotAllowed, OutOfOrder, WrongPhase
 from danseo.core.kinds.clue import find_clue
 from danseo.core.state import State
+from danseo.core.words import decimal
 
 Finding = Annotated[str, Field("verdict (step, none or unfit)", r"step|none|unfit")]
 
@@ -35,7 +36,8 @@ class PublishScore(Body):
     score: Score | None = None
 
     def summary_fields(self) -> dict[str, Any]:
-        return {"shown": self.verdict if self.score is None else f"{self.verdict} {self.score}"}
+        score = "" if self.score is None else f" {decimal(self.score)}"
+        return {"shown": self.verdict + score}
 
     def check(self, state: State, entry: Entry) -> None:
         challenge, who = state.challenge(entry.challenge), state.identity(entry.author)
