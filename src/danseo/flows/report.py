@@ -69,12 +69,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Pot:
-    """What the pool has received, paid and still holds of an asset, in its smallest unit."""
+    """What the pool has received, paid and still holds of an asset, in its smallest unit.
+
+    `back` is the part that goes back to donors, as no clue earned it.
+    """
 
     asset: str
     received: int
     paid: int
     left: int
+    back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +247,7 @@ class _Page:
             ("phase", escape(view.phase), self.say("deadline_is", time=_day(view.deadline))),
         ]
         rows += [
-            ("pot", escape(f"{pot.received:,} {pot.asset}"), self.say("paid", paid=f"{pot.paid:,}"))
-            for pot in view.pots
+            ("pot", escape(f"{pot.received:,} {pot.asset}"), self._spent(pot)) for pot in view.pots
         ]
         return (
             '<dl class="figures">'
@@ -254,6 +257,10 @@ class _Page:
             )
             + "</dl>"
         )
+
+    def _spent(self, pot: Pot) -> str:
+        key = "paid_and_back" if pot.back else "paid"
+        return self.say(key, paid=f"{pot.paid:,}", back=f"{pot.back:,}")
 
     def frontier(self) -> str:
         """Return the best score over time."""

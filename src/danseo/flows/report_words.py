@@ -18,6 +18,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "deadline_is": "deadline {time}",
         "pot": "Pot",
         "paid": "{paid} paid out",
+        "paid_and_back": "{paid} paid out, {back} of all goes back to donors",
         "frontier": "How the frontier moved",
         "frontier_note": "Measured by {metric}. A clue counts as a step when it beats the best so "
         "far by at least {eta}.",
@@ -102,6 +103,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "deadline_is": "마감 {time}",
         "pot": "상금",
         "paid": "{paid} 지급",
+        "paid_and_back": "{paid} 지급, 전체 중 {back}은(는) 기부자에게 돌아감",
         "frontier": "기록은 이렇게 올랐습니다",
         "frontier_note": "잣대: {metric}. 지금까지의 최고 점수를 {eta} 이상 넘으면 한 걸음으로 "
         "칩니다.",

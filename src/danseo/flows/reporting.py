@@ -170,7 +170,8 @@ class _View:
     def pot(self, asset: str) -> Pot:
         paid = sum(self.challenge.paid.get(asset, {}).values())
         left = treasury.available(self.challenge, asset)
-        return Pot(asset, self.challenge.received[asset], paid, left)
+        back = sum(self.challenge.refunds.get(asset, {}).values())
+        return Pot(asset, self.challenge.received[asset], paid, left, back)
 
     def painter(self) -> Callable[[Clue], bytes | None]:
         """Return what paints a clue's prediction beside the truth, where both are pictures."""
