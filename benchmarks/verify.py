@@ -8,6 +8,10 @@ On one core it is processor time that counts, on two cores the time on the wall.
 
 Memory is measured in processes of their own: what `verify` holds at its peak, less what folding
 the same entries alone leaves behind.
+
+On one core the aim is missed. Beyond recovery an entry costs some 45 µs of Python: 9 to read it in
+its one form and hash it, 3 for what was signed, 12 to fold it, 8 for its blobs, the rest for the
+tree, the tiles and the walk. Bare recovery takes 45 µs too, so half the time is the curve's.
 """
 
 from __future__ import annotations

@@ -181,6 +181,8 @@ def test_a_saved_checkpoint_shows_a_rollback(opened: Stage, tmp_path: Path) -> N
     rolled_back = run("verify", str(tmp_path / "old"), "--saved", str(tmp_path / "saved"))
     assert rolled_back.status == 5
     assert opened.refuse(f"verify {{home}} --saved {tmp_path}/absent")["status"] == 2
+    assert opened.do(f"verify {{home}} --since {tmp_path}/saved")["size"] == found["size"]
+    assert opened.refuse(f"verify {{home}} --since {tmp_path}/absent")["status"] == 2
 
 
 def test_a_bundle_verifies_by_itself(settled: Stage, tmp_path: Path) -> None:

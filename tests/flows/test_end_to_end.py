@@ -5,7 +5,7 @@ import pytest
 from danseo.core import treasury
 from danseo.core.errors import Conflict, Invalid, NotAllowed, NotCovered, Usage, WrongPhase
 from danseo.core.kinds.score import ExactScore, PublishExact
-from danseo.flows import auditing, clues, jury, money, settling, spec, standings
+from danseo.flows import auditing, clues, jury, money, settling, shares_fast, spec, standings
 from danseo.flows.acting import Desk
 from danseo.log.sequencer import Sequencer
 from danseo.log.source import open_source
@@ -147,3 +147,17 @@ def test_a_public_file_must_have_a_name_that_every_method_can_be_given(played):
     file.write_text(file.read_text().replace('"public.csv"', '"my data.csv"'))
     with pytest.raises(Usage, match="my data"):
         spec.read(file, played.desk.now, lambda role: key_of(role).address)
+
+
+def test_a_large_challenge_is_reckoned_by_the_kernel_and_equal(played, monkeypatch):
+    first = played.publish("contributor-1", shifted(15))
+    played.score_both()
+    played.publish("contributor-2", shifted(4), first)
+    played.score_both()
+    plain = standings.rows(played.challenge)
+    called = []
+    kernel = shares_fast.shares
+    monkeypatch.setattr(standings, "MANY", 1)
+    monkeypatch.setattr(shares_fast, "shares", lambda *a: called.append(1) or kernel(*a))
+    assert standings.rows(played.challenge) == plain
+    assert called

@@ -22,11 +22,19 @@ def read_saved(path: Path) -> bytes:
 
 
 def run(
-    place: str, saved: Sequence[bytes], save: Path | None, *, scores: bool, workers: int
+    place: str,
+    saved: Sequence[bytes],
+    save: Path | None,
+    *,
+    since: bytes | None = None,
+    scores: bool,
+    workers: int,
 ) -> Audit:
     """Verify the log at `place`, and save the checkpoint that was verified where `save` says."""
     with open_source(place) as source, show.progress("verifying") as tell:
-        found = auditing.audit(source, saved=saved, workers=workers, scores=scores, progress=tell)
+        found = auditing.audit(
+            source, saved=saved, since=since, workers=workers, scores=scores, progress=tell
+        )
         if save:
             _save(source, found, save)
     return found
@@ -79,7 +87,7 @@ def lines(audit: Audit, save: Path | None) -> list[str]:
     for one in audit.challenges:
         told.append(f"{one.challenge}: {one.status}, {_clues(one.clues)}")
         if one.recomputed:
-            told.append(f"  recomputed  exact scores: of {_clues(one.recomputed)}")
+            told.append(f"  recomputed  the exact scores of {_clues(one.recomputed)}")
         told += [f"  attested    {words}" for words in one.attested]
     for gone in log.withheld:
         told.append(

@@ -380,6 +380,10 @@ def verify(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A checkpoint that you saved: the log must extend it."),
     ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check no signature again that this checkpoint covers."),
+    ] = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep today's checkpoint for next time.")
     ] = None,
@@ -402,6 +406,7 @@ def verify(
         place,
         [audit.read_saved(path) for path in saved or ()],
         save,
+        since=audit.read_saved(since) if since else None,
         scores=not no_scores,
         workers=workers or settings.workers,
     )

@@ -169,11 +169,17 @@ def shares(nodes: Sequence[Node], rule: Rule = DEFAULT) -> list[int]:
     ]
 
 
-def breakdown(nodes: Sequence[Node], rule: Rule = DEFAULT) -> list[Breakdown]:
-    """Return for each node its own step, what later ones pay it, what it owes, and its share."""
+def breakdown(
+    nodes: Sequence[Node], rule: Rule = DEFAULT, known: Sequence[int] | None = None
+) -> list[Breakdown]:
+    """Return for each node its own step, what later ones pay it, what it owes, and its share.
+
+    `known` are the shares where a kernel has computed them.
+    """
     gn, gd = rule.gamma
     out = []
-    for node, share, (earlier, _) in zip(nodes, shares(nodes, rule), _around(nodes), strict=True):
+    all_shares = shares(nodes, rule) if known is None else known
+    for node, share, (earlier, _) in zip(nodes, all_shares, _around(nodes), strict=True):
         own = node.units * _PER_UNIT
         owed = -(-own * gn * earlier // (gd * SHARES))
         out.append(Breakdown(own, share - own + owed, owed, share))

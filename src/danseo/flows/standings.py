@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from danseo.core import reward, treasury
 from danseo.core.challenge import Challenge, phase
-from danseo.core.errors import Usage
+from danseo.core.errors import Unavailable, Usage
 from danseo.core.reward import Node
 from danseo.core.terms import Terms
+
+MANY = 50_000
+"""Nodes from which on the kernel, compiled at its first use, is faster than plain Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Row:
 
 def rows(challenge: Challenge) -> list[Row]:
     """Return a row for each clue, in order of commitment."""
-    parts = reward.breakdown(challenge.nodes, challenge.terms.rule())
+    parts = _breakdown(challenge)
     jury: dict[int, int] = {}
     for clue_id, node in treasury.award_nodes(challenge):
         jury[clue_id] = jury.get(clue_id, 0) + parts[node].share
@@ -73,6 +76,20 @@ def rows(challenge: Challenge) -> list[Row]:
             )
         )
     return found
+
+
+def _breakdown(challenge: Challenge) -> list[reward.Breakdown]:
+    """Return where each node's share comes from, by the compiled kernel where there are many."""
+    nodes, rule = challenge.nodes, challenge.terms.rule()
+    if len(nodes) < MANY:
+        return reward.breakdown(nodes, rule)
+    from danseo.flows import shares_fast  # late: its compiler takes a second to load
+
+    try:
+        known = shares_fast.shares(shares_fast.Graph.of(nodes), rule)
+    except Unavailable:  # numba is not installed: the reference is slower, and equal
+        return reward.breakdown(nodes, rule)
+    return reward.breakdown(nodes, rule, [int(share) for share in known])
 
 
 def _steps(challenge: Challenge) -> dict[int, int]:
