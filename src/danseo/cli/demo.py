@@ -24,11 +24,20 @@ def demo(
         str, typer.Option("--history", help="Show past prizes under the rule instead: vesuvius.")
     ] = "",
     width: Annotated[int, typer.Option(help="Pixels across a fragment; fewer is faster.")] = 640,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --history: print one JSON document.")
+    ] = False,
 ) -> None:
     """Play one whole challenge, *Read the ink*, and write a report.
 
     Example: danseo demo --data ../shared/data
     """
-    from danseo.cli.play import play
+    from danseo.cli.play import play, show_history
+    from danseo.core.errors import Usage
 
-    play(out, data, past, width)
+    if past:
+        show_history(past, data, as_json)
+    elif as_json:
+        raise Usage("The demo shows commands as they run.", "Say --json with --history only.")
+    else:
+        play(out, data, width)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from danseo import settings as configuration
+from danseo.cli import show
 from danseo.core.errors import DanseoError, Unavailable, Usage
 
 if TYPE_CHECKING:
@@ -101,14 +101,10 @@ is. Take the picture's transparency as the mask of papyrus instead.
 """
 
 
-def play(out: Path, data: Path | None, past: str, width: int) -> None:
-    """Play the demo in the folder `out`, or show past prizes under the rule."""
-    data = data or configuration.load().data
-    if past:
-        _show_history(past, data)
-        return
+def play(out: Path, data: Path | None, width: int) -> None:
+    """Play the demo in the folder `out`."""
     with _environment("DANSEO_HOME", str(out)):
-        Play(out, Console(highlight=False)).everything(data, width)
+        Play(out, Console(highlight=False)).everything(data or configuration.load().data, width)
 
 
 @contextlib.contextmanager
@@ -403,30 +399,40 @@ class Play:
             command.main(words, prog_name="danseo", standalone_mode=False)
 
 
-def _show_history(name: str, data: Path | None) -> None:
+def show_history(name: str, data: Path | None, as_json: bool) -> None:
     """Print what earlier prizes would have received from later ones."""
     if name != "vesuvius":
         raise Usage(f"There is no history {name!r}.", "There is one: vesuvius.")
     from danseo.flows.history import history
 
+    data = data or configuration.load().data
     if data is None:
         raise Unavailable(
             "The prizes are in a data folder, and none was given.", "Give --data, or DANSEO_DATA."
         )
     found = history(data / "credit" / "vesuvius_prizes_2023-2024.csv")
-    table = Table(title="Prizes of the Vesuvius Challenge under the shoulders rule, in dollars")
-    for column in ("Date", "Clue"):
-        table.add_column(column, overflow="fold")
-    for column in ("Paid", "From later", "To earlier", "Would be"):
-        table.add_column(column, justify="right")
-    for line in found.lines:
-        amounts = (line.own, line.received, line.owed, line.total)
-        table.add_row(str(line.award.day), line.award.clue, *map(_dollars, amounts))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"Paid in all {_dollars(found.paid)}; commons {_dollars(found.commons)}.")
-    for note in found.notes:
-        console.print(f"- {note}", soft_wrap=True)
+    rows = [
+        (line.award.day, line.award.clue, line.own, line.received, line.owed, line.total)
+        for line in found.lines
+    ]
+    columns = ("day", "clue", "paid", "received", "owed", "total")
+    show.result(
+        as_json,
+        {
+            "unit": "cent",
+            "awards": [dict(zip(columns, map(str, row), strict=True)) for row in rows],
+            "paid": str(found.paid),
+            "commons": str(found.commons),
+            "notes": list(found.notes),
+        },
+        show.table(
+            "Prizes of the Vesuvius Challenge under the shoulders rule, in dollars",
+            ("Date", "Clue", "Paid>", "From later>", "To earlier>", "Would be>"),
+            [(day, clue, *map(_dollars, amounts)) for day, clue, *amounts in rows],
+        ),
+        f"Paid in all {_dollars(found.paid)}; commons {_dollars(found.commons)}.",
+        *(f"- {note}" for note in found.notes),
+    )
 
 
 def _dollars(cents: int) -> str:
