@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,10 @@ class Settings:
     """Seconds to wait for another process that holds the log."""
     method_cache: Path
     """The folder of environments that were built for published methods."""
+    chain_url: str
+    """The JSON-RPC address of a node, or "" for the embedded chain of `home`."""
+    confirmations: int
+    """Blocks that must stand upon one before it counts as final, where the node does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,12 @@ def _location(text: str) -> str:
     return text
 
 
+def _node(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^\s]+", text):
+        raise ValueError(text)
+    return text
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
@@ -221,6 +232,22 @@ SETTINGS: Final = (
         "home.",
         "the path of a folder",
         _optional_path,
+    ),
+    Setting(
+        "DANSEO_CHAIN_URL",
+        "",
+        "The JSON-RPC address of an EVM node. Empty: the node that `danseo chain up` started in "
+        "the home, or else a chain within this process, kept in `host/chain`.",
+        "an http or https address",
+        _node,
+    ),
+    Setting(
+        "DANSEO_CONFIRMATIONS",
+        "12",
+        "How many blocks must stand upon one before it counts as final, on a node that does not "
+        "say which are.",
+        "a whole number from 0 to 10000",
+        _whole(0, 10_000),
     ),
 )
 """Every setting, in the order of the reference page."""

@@ -27,6 +27,8 @@ def test_with_nothing_set_every_setting_has_a_default_that_works() -> None:
     assert found.lang == "en"
     assert found.lock_timeout == 30
     assert found.method_cache == Path("host/methods")
+    assert found.chain_url == ""
+    assert found.confirmations == 12
 
 
 def test_every_setting_fills_one_field_and_every_field_has_a_setting() -> None:
@@ -45,6 +47,8 @@ def test_what_is_set_is_parsed() -> None:
             "DANSEO_WORKERS": "3",
             "DANSEO_LANG": "ko",
             "DANSEO_LOCK_TIMEOUT": "0",
+            "DANSEO_CHAIN_URL": "http://127.0.0.1:8545",
+            "DANSEO_CONFIRMATIONS": "3",
         }
     )
     assert found == settings.Settings(
@@ -57,6 +61,8 @@ def test_what_is_set_is_parsed() -> None:
         lang="ko",
         lock_timeout=0,
         method_cache=Path("/srv/ink/host/methods"),
+        chain_url="http://127.0.0.1:8545",
+        confirmations=3,
     )
 
 
@@ -91,6 +97,9 @@ def test_a_tilde_is_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> Non
         ("DANSEO_WORKERS", "²"),
         ("DANSEO_LANG", "fr"),
         ("DANSEO_LOCK_TIMEOUT", "1.5"),
+        ("DANSEO_CHAIN_URL", "localhost:8545"),
+        ("DANSEO_CHAIN_URL", "http://"),
+        ("DANSEO_CONFIRMATIONS", "10001"),
     ],
 )
 def test_a_bad_value_is_refused_by_name_value_and_what_is_allowed(name: str, value: str) -> None:
