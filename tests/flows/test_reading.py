@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from danseo.core.errors import Invalid, NotFound, Usage
+from danseo.core.kinds.identity import RegisterSealing
+from danseo.core.merkle import verify_inclusion
 from danseo.flows import reading
+from danseo.flows.acting import Desk
 from danseo.log.blobs import Blobs
+from danseo.log.sequencer import Sequencer
+from danseo.log.signing import Key
+from danseo.log.source import FolderSource
 
 
 @pytest.fixture
@@ -50,3 +56,23 @@ def test_a_withheld_text_says_so_and_a_missing_one_is_an_error(blobs: Blobs) -> 
 
 def test_a_text_that_is_not_utf8_is_still_shown(blobs: Blobs) -> None:
     assert reading.text(blobs, blobs.put(b"\xff bad"), {}) == "\ufffd bad"
+
+
+def test_the_root_of_every_earlier_size_can_be_read_from_the_tiles_of_today(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    keys = [Key(number.to_bytes(32, "big")) for number in range(1, 271)]
+    with Sequencer.create(
+        home, origin="test/log", chain_id=1, operator=keys[0], clock="system"
+    ) as log:
+        desk = Desk(log, Blobs(tmp_path / "blobs", scratch=tmp_path / "scratch"), home / "host")
+        roots = {log.size: log.root}
+        for key in keys[1:]:
+            desk.say(key, RegisterSealing("1" * 64))
+            roots[log.size] = log.root
+        with FolderSource(home / "log") as source:
+            assert {size: reading.root_at(source, size) for size in roots} == roots
+            for size in (0, log.size + 1):
+                with pytest.raises(NotFound):
+                    reading.root_at(source, size)
+            proven = reading.proven(source, 2, 260)
+            verify_inclusion(proven.leaf, 2, 260, proven.proof, roots[260])

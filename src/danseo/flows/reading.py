@@ -10,8 +10,10 @@ from typing import Final
 from danseo.core.entry import Entry
 from danseo.core.errors import Invalid, NotFound, Usage
 from danseo.core.merkle import (
+    Nodes,
     inclusion_proof,
     leaf_hash,
+    range_root,
     subtree_root,
     verify_inclusion,
 )
@@ -52,29 +54,49 @@ def entries(source: Source, first: int, last: int) -> Iterator[Entry]:
                 yield unwrap(leaf)[0]
 
 
-def proven(source: Source, index: int) -> Proven:
-    """Return one entry and its inclusion proof, checked against the checkpoint."""
+def proven(source: Source, index: int, size: int | None = None) -> Proven:
+    """Return one entry and its inclusion proof, checked against the checkpoint.
+
+    With `size`, an earlier size of the log, the proof is for the tree of that size.
+    """
     head = checkpoint(source)[0]
-    if not 0 <= index < head.size:
-        raise NotFound(f"There is no entry {index}.", f"The log has {head.size}, counted from 0.")
+    within = head.size if size is None else min(size, head.size)
+    if not 0 <= index < within:
+        raise NotFound(f"There is no entry {index}.", f"The log has {within}, counted from 0.")
     leaf = _bundle(source, index // WIDTH, head.size)[index % WIDTH]
     entry, signature, _ = unwrap(leaf)
+    nodes = _nodes(source, head.size)
+    root = head.root if within == head.size else range_root(0, within, nodes)
+    proof = inclusion_proof(index, within, nodes)
+    verify_inclusion(leaf_hash(leaf), index, within, proof, root)
+    return Proven(entry, f"0x{signature.hex()}", leaf_hash(leaf), tuple(proof), within, root)
+
+
+def root_at(source: Source, size: int) -> bytes:
+    """Return the root (32 bytes) that the log's tree had when it held `size` entries.
+
+    It is computed from the tiles; whether they are right, `verify` says.
+    """
+    head = checkpoint(source)[0]
+    if not 1 <= size <= head.size:
+        raise NotFound(f"The log never had {size} entries.", f"It has {head.size} now.")
+    return head.root if size == head.size else range_root(0, size, _nodes(source, head.size))
+
+
+def _nodes(source: Source, size: int) -> Nodes:
+    """Return a reader of the tree's nodes, from the tiles of a log of `size` entries."""
     tiles: dict[Tile, list[bytes]] = {}
 
     def node(level: int, at: int) -> bytes:
         tile_level, inside = divmod(level, 8)
         number, offset = divmod(at << inside, WIDTH)
-        width = min(WIDTH, (head.size >> 8 * tile_level) - number * WIDTH)
+        width = min(WIDTH, (size >> 8 * tile_level) - number * WIDTH)
         tile = Tile(tile_level, number, width)
         if tile not in tiles:
             tiles[tile] = split_hashes(source.tile(tile))
         return subtree_root(tiles[tile][offset : offset + (1 << inside)])
 
-    proof = inclusion_proof(index, head.size, node)
-    verify_inclusion(leaf_hash(leaf), index, head.size, proof, head.root)
-    return Proven(
-        entry, f"0x{signature.hex()}", leaf_hash(leaf), tuple(proof), head.size, head.root
-    )
+    return node
 
 
 def text(blobs: Blobs, name: str, withheld: Mapping[str, int]) -> str:
