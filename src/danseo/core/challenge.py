@@ -29,12 +29,16 @@ FORMS: Final = (*SCORED_FORMS, "tool", "data", "finding")
 
 @dataclass(slots=True)
 class Verdict:
-    """What one scorer said of a clue: `step` with the score on the grid, `none` or `unfit`."""
+    """What one scorer said of a clue: `step` with the score on the grid, `none` or `unfit`.
+
+    `struck` says that a jury found it wrong where no truth can show it: it counts no more.
+    """
 
     verdict: str
     score: int
     reproduced: bool
     index: int
+    struck: bool = False
 
 
 @dataclass(slots=True)
@@ -111,13 +115,43 @@ class JuryRound:
 
 
 @dataclass(slots=True)
+class Dispute:
+    """A bond against a score or a missing citation; `core.dispute` says how it goes on.
+
+    `about` is score or citation. `scorer` is whose verdict is disputed; `target` and `weight` are
+    the clue that should be cited and how much. Jurors vote from `votes_from` until `votes_until`.
+    `status` goes from open to upheld, rejected or undecided; -1 stands for "none yet".
+    """
+
+    id: int
+    by: str
+    about: str
+    clue: int
+    evidence: str
+    opened_at: int
+    scorer: str = ""
+    target: int = -1
+    weight: int = 0
+    answer: str = ""
+    votes: dict[str, bool] = field(default_factory=dict)
+    votes_from: int = -1
+    votes_until: int = -1
+    status: str = "open"
+    decided_by: str = ""
+    ended_at: int = -1
+    won: int = 0
+
+
+@dataclass(slots=True)
 class Challenge:
     """The folded record of one challenge.
 
     `roles` maps those who may not win to why. `queue` holds all clues in order of commitment:
     those before `head` are over (final, lapsed or retracted), those before `ready` hide nothing.
     `scorables` are the final ones that a scorer can score; of the first `exact_next` the exact
-    score is known. `accounts` is filled at settlement.
+    score is known. `accounts` is filled at settlement. `disputes_of` lists the disputes of a clue,
+    `disputing` counts the open ones of an account. `contested` says that the settled shares can
+    still move by a dispute.
     """
 
     id: str
@@ -158,6 +192,10 @@ class Challenge:
     refunds: dict[str, dict[str, int]] = field(default_factory=dict)
     successor: dict[str, int] = field(default_factory=dict)
     closed_at: int = -1
+    disputes: dict[int, Dispute] = field(default_factory=dict)
+    disputes_of: dict[int, list[int]] = field(default_factory=dict)
+    disputing: dict[str, int] = field(default_factory=dict)
+    contested: bool = False
 
     def scorable(self) -> list[Clue]:
         """Return the final clues that a scorer can score, in order of commitment."""
@@ -247,7 +285,7 @@ def pass_over(challenge: Challenge, clue_id: int, now: int) -> None:
     """
     clue = challenge.clues[clue_id]
     if clue.status == "revealed":
-        clue.reproduced = _reproduced(clue)
+        clue.reproduced = is_reproduced(clue)
         _make_final(challenge, clue, "passed", now)
 
 
@@ -260,7 +298,7 @@ def units_of_step(challenge: Challenge, score: int) -> int:
 def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
     """Two scorers have spoken; where they differ, the lower counts."""
     verdicts = list(clue.verdicts.values())
-    clue.reproduced = _reproduced(clue)
+    clue.reproduced = is_reproduced(clue)
     if any(v.verdict == "unfit" for v in verdicts):
         _make_final(challenge, clue, "unfit", now)
         return
@@ -275,13 +313,13 @@ def _decide(challenge: Challenge, clue: Clue, now: int) -> None:
     _make_final(challenge, clue, "step", now, units)
 
 
-def _reproduced(clue: Clue) -> bool:
+def is_reproduced(clue: Clue) -> bool:
     """Say whether this is a method that some scorer reproduced, and none failed to.
 
     Where no scorer spoke, nobody has: otherwise a method that cannot be rerun at all, so that its
     scorers stay silent, would pass for one that was.
     """
-    said = [v.reproduced for v in clue.verdicts.values()]
+    said = [v.reproduced for v in clue.verdicts.values() if not v.struck]
     return clue.form == "method" and bool(said) and all(said)
 
 
@@ -365,6 +403,13 @@ def settle_attested(challenge: Challenge, now: int) -> None:
 
 
 def _settle(challenge: Challenge, now: int) -> None:
+    refold(challenge)
+    challenge.settled_by, challenge.status, challenge.settled_at = "truth", "settled", now
+    record_shares(challenge)
+    slash(challenge)
+
+
+def refold(challenge: Challenge) -> None:
     """Refold the ladder over exact scores, and name the scorers who published too high.
 
     A clue whose files were withheld keeps its attested score: no operator shall cost an author a
@@ -373,8 +418,7 @@ def _settle(challenge: Challenge, now: int) -> None:
     challenge.frontier, best = 0, 0
     for clue in challenge.scorable():
         if clue.withheld:
-            attested = clue.score if clue.verdict == "step" else None
-            step = exact_step(challenge, clue, attested, best)
+            step = exact_step(challenge, clue, attested(challenge, clue), best)
         else:
             step = exact_step(challenge, clue, clue.exact, best)
             _judge_scorers(challenge, clue, step)
@@ -386,9 +430,20 @@ def _settle(challenge: Challenge, now: int) -> None:
         else:
             unfit = clue.exact is None and not clue.withheld
             clue.verdict, clue.score = "unfit" if unfit else "none", 0
-    challenge.settled_by, challenge.status, challenge.settled_at = "truth", "settled", now
-    record_shares(challenge)
-    slash(challenge)
+
+
+def attested(challenge: Challenge, clue: Clue) -> int | None:
+    """Return the score that the scorers' verdicts give a clue, the lower of the two, or None.
+
+    A verdict that was struck counts no more; where a scorer was late, there is none.
+    """
+    said = [v for v in clue.verdicts.values() if not v.struck]
+    if len(clue.verdicts) < len(challenge.terms.scorers) or not said:
+        return None
+    if any(v.verdict != "step" for v in said):
+        return None
+    curve = challenge.terms.value_curve()
+    return min((v.score for v in said), key=curve.progress)
 
 
 def exact_step(challenge: Challenge, clue: Clue, exact: int | None, best: int) -> Step | None:

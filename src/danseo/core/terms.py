@@ -107,6 +107,20 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeTerms:
+    """What a dispute costs and how long it takes. Windows are in seconds.
+
+    Disputes can be opened until `window` after the settlement. The other side has `answer` to put
+    an equal bond down; then the jurors have `vote`.
+    """
+
+    bond: Money
+    window: Seconds
+    answer: Seconds
+    vote: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """Everything that governs a challenge.
 
@@ -141,6 +155,8 @@ class Terms:
     remainder: Remainder
     code: Blob | None = None
     """A scorer of the organiser's own, as a Python file; absent for one that ships with danseo."""
+    dispute: DisputeTerms | None = None
+    """How scores and missing citations are disputed; absent where they cannot be."""
 
     def value_curve(self) -> Curve:
         """Return V, from progress on the step grid to units."""
@@ -174,6 +190,8 @@ def check_terms(terms: Terms, organiser: str, now: int) -> None:
             "Put the deadline in the future.",
         )
     _check_rounds(terms, now)
+    if terms.dispute:
+        _check_dispute(terms.dispute, terms.stake)
 
 
 def _check_people(terms: Terms, organiser: str) -> None:
@@ -237,3 +255,18 @@ def _check_rounds(terms: Terms, now: int) -> None:
             f"The jury rounds award {awarded} units of {terms.jury_units}.",
             "Raise jury_units or award less.",
         )
+
+
+def _check_dispute(dispute: DisputeTerms, stake: Money) -> None:
+    if dispute.bond.amount == 0:
+        raise Conflict(
+            "terms.dispute.bond is 0.", "Ask for a bond: a dispute that costs nothing never ends."
+        )
+    if stake.amount and stake.asset != dispute.bond.asset:
+        raise Conflict(
+            f"The bond of a dispute is in {dispute.bond.asset}, and the stake in {stake.asset}.",
+            "Use one asset: a scorer answers a dispute with the stake.",
+        )
+    for name in ("window", "answer", "vote"):
+        if getattr(dispute, name) < 1:
+            raise Conflict(f"terms.dispute.{name} is 0 seconds.", "Give people time to act.")
