@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from danseo.core import challenge as life
+from danseo.core import dispute
 from danseo.core.challenge import Challenge
 from danseo.core.entry import SLUG, Body, Entry, parse
 from danseo.core.errors import Conflict, Malformed, NotAllowed, NotFound, OutOfOrder, WrongPhase
@@ -45,7 +46,7 @@ class State:
 
     `keys` maps an address to its identity where a rotation made them differ, for good; `retired`
     the addresses rotated away, with the index of that entry. `due` is a heap of what falls due:
-    (time, order, challenge, what, clue).
+    (time, order, challenge, what, clue or dispute).
     """
 
     size: int = 0
@@ -121,6 +122,9 @@ class State:
         while self.due and self.due[0][0] <= now:
             time, _, name, what, clue_id = heapq.heappop(self.due)
             challenge = self.challenges[name]
+            if what in dispute.DUE:
+                dispute.fall_due(challenge, what, clue_id, time)
+                continue
             if challenge.status != "open":
                 continue
             if what == "lapse":
@@ -134,6 +138,8 @@ class State:
                     self.schedule(time + challenge.terms.truth_window, name, "stall")
             else:
                 life.settle_attested(challenge, time)
+            if challenge.status == "settled":
+                dispute.settled(self, challenge)
             self.advance(challenge, time)
         self.now = now
 

@@ -96,7 +96,8 @@ def owed(challenge: Challenge, asset: str) -> dict[str, Owed]:
     }
     for name in paid:
         entitled.setdefault(name, 0)
-    advance = reward.UNITS if challenge.settled_by else challenge.terms.advance
+    whole = challenge.settled_by and not challenge.contested
+    advance = reward.UNITS if whole else challenge.terms.advance
     due = {name: one * advance // reward.UNITS for name, one in entitled.items()}
     payable = level(due, paid, available(challenge, asset))
     return {n: Owed(shares.get(n, 0), e, paid.get(n, 0), payable[n]) for n, e in entitled.items()}
@@ -223,6 +224,15 @@ def _overpaid(owed: Owed | None) -> int:
     return max(0, owed.paid - owed.entitled) if owed else 0
 
 
+def disputed(challenge: Challenge, asset: str) -> int:
+    """Return what open disputes hold of an asset: one bond of each, two where it was answered."""
+    terms = challenge.terms.dispute
+    if terms is None or terms.bond.asset != asset or not challenge.disputing:
+        return 0
+    held = [1 + bool(d.answer) for d in challenge.disputes.values() if d.status == "open"]
+    return terms.bond.amount * sum(held)
+
+
 def audit(challenge: Challenge) -> None:
     """Raise `Invalid` where the books do not balance: the money equation and each asset's sums."""
     where = f"in challenge {challenge.id}"
@@ -247,6 +257,7 @@ def _audit_asset(challenge: Challenge, asset: str, where: str) -> None:
             c.status == "committed" for c in challenge.clues.values()
         )
     locked += sum(s.amount for s in challenge.stakes.values() if s.held and s.asset == asset)
+    locked += disputed(challenge, asset)
     held = sum(challenge.balances.get(asset, {}).values())
     left = challenge.withdrawn.get(asset, 0) + challenge.forfeited.get(asset, 0)
     left += challenge.slashed.get(asset, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from danseo.core import treasury
+from danseo.core import dispute, treasury
 from danseo.core.challenge import Challenge, JuryRound, Stake
 from danseo.core.entry import Blob, Body, Entry, kind
 from danseo.core.errors import Conflict, NotAllowed, NotCovered, NotFound, WrongPhase
@@ -166,6 +166,7 @@ class Close(Body):
                 raise WrongPhase(
                     f"Jury round {number} is not closed.", "Close it first (jury.close)."
                 )
+        dispute.check_over(challenge)
 
     def apply(self, state: State, entry: Entry) -> None:
         challenge = state.challenges[entry.challenge]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from danseo.core import challenge as life
+from danseo.core import dispute
 from danseo.core.ballot import Ballot, check_ballot
 from danseo.core.challenge import Challenge
 from danseo.core.entry import Blob, Body, Entry, Index, Range, kind
@@ -115,6 +116,8 @@ class CloseRound(Body):
                 "This round grants commons, and the challenge is not settled.",
                 "Commons are granted only after settlement.",
             )
+        if terms.commons:  # a citation that is added takes from them
+            dispute.check_over(challenge)
         head = challenge.head_clue()
         if head is not None and head.committed_at <= terms.opens:
             raise Conflict(

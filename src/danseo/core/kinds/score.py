@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from danseo.core import challenge as life
+from danseo.core import dispute
 from danseo.core.challenge import Challenge, Clue, Verdict
 from danseo.core.entry import Blob, Body, Entry, Field, Index, Score, kind
 from danseo.core.errors import Conflict, Malformed, NotAllowed, OutOfOrder, WrongPhase
@@ -159,9 +160,8 @@ class PublishExact(Body):
                 )
 
     def apply(self, state: State, entry: Entry) -> None:
-        life.note_exact(
-            state.challenges[entry.challenge],
-            [(s.clue, s.score) for s in self.scores],
-            entry.time,
-            state.withheld,
-        )
+        challenge = state.challenges[entry.challenge]
+        exact = [(s.clue, s.score) for s in self.scores]
+        life.note_exact(challenge, exact, entry.time, state.withheld)
+        if challenge.status == "settled":
+            dispute.settled(state, challenge)

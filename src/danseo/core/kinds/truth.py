@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from danseo.core import challenge as life
-from danseo.core import shamir
+from danseo.core import dispute, shamir
 from danseo.core.challenge import phase
 from danseo.core.entry import Body, Entry, Share, kind
 from danseo.core.errors import Conflict, NotAllowed, WrongPhase
@@ -47,3 +47,5 @@ class Release(Body):
     def apply(self, state: State, entry: Entry) -> None:
         challenge = state.challenges[entry.challenge]
         life.release(challenge, state.identity(entry.author), self.share, entry.time)
+        if challenge.status == "settled":
+            dispute.settled(state, challenge)
