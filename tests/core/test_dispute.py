@@ -249,6 +249,28 @@ def test_a_method_that_was_denied_its_rerun_is_left_to_the_jury() -> None:
     court.audit()
 
 
+def test_a_scorer_may_not_publish_below_a_frontier_that_others_put_too_high(court: Court) -> None:
+    """So "none" is right on that day, though the truth later makes it a step."""
+    high = court.step("contributor-1", BASELINE + 30 * ETA)
+    clue = court.step("contributor-2", "none")
+    dispute = court.raise_(court.over_score("stranger", clue, "scorer-1"))
+    court.settle({high: BASELINE + 10 * ETA, clue: BASELINE + 20 * ETA})
+    assert court.clue(clue).verdict == "step"
+    assert court.dispute(dispute).status == "rejected"
+
+
+def test_a_step_that_was_too_large_only_from_the_frontier_of_its_day_was_rightly_unfit() -> None:
+    court = Court()
+    court.open_court(method_above=3 * PER_STEP)
+    held_down = court.publish("contributor-1")
+    court.score("ink", held_down, "none", BASELINE + 2 * ETA)
+    clue = court.step("contributor-2", "unfit")
+    dispute = court.raise_(court.over_score("stranger", clue, "scorer-2"))
+    court.settle({held_down: BASELINE + 2 * ETA, clue: BASELINE + 4 * ETA})
+    assert court.clue(clue).verdict == "step"
+    assert court.dispute(dispute).status == "rejected"
+
+
 @given(
     exacts=st.lists(st.none() | st.integers(-3 * ETA, 45 * ETA), min_size=1, max_size=6),
     liar=st.sampled_from(["", *SCORERS]),
@@ -817,14 +839,14 @@ def test_the_jury_decides_the_score_of_a_clue_that_was_withheld(court: Court) ->
     court.say("operator", "blob.withhold", blob=digest("gone"), reason=digest("law"))
     first = court.raise_(court.over_score("stranger", gone, "scorer-1"))
     second = court.raise_(court.over_score("friend", later, "scorer-1"))
-    court.settle({gone: None, later: BASELINE + 35 * ETA})
+    court.settle({gone: None, later: BASELINE + 36 * ETA})
     assert court.clue(gone).verdict == "step"
     assert {court.dispute(d).status for d in (first, second)} == {"open"}
     other = court.raise_(court.over_score("stranger", gone, "scorer-2"))
     for dispute in (first, other):
         assert court.judge(dispute, True, True, True) == "upheld"
     assert court.clue(gone).verdict == "none"
-    assert [n.units for n in court.challenge().nodes] == [0, 35 * PER_STEP]
+    assert [n.units for n in court.challenge().nodes] == [0, 36 * PER_STEP]
     assert court.dispute(second).status == "undecided"
     court.audit()
 
