@@ -18,10 +18,12 @@ from typing import Final
 
 from danseo.core import shamir
 from danseo.core.ballot import Ballot, tally
+from danseo.core.books import Books, Fund
 from danseo.core.ladder import Step, climb
+from danseo.core.onchain import Onchain
 from danseo.core.reward import UNITS, Node, grantable, shares
 from danseo.core.terms import Terms
-from danseo.core.treasury import granted, record_shares, slash
+from danseo.core.treasury import RECEIPTS, granted, received, record_shares, slash
 
 SCORED_FORMS: Final = ("predictions", "method")
 FORMS: Final = (*SCORED_FORMS, "tool", "data", "finding")
@@ -85,23 +87,30 @@ class Clue:
 
 @dataclass(slots=True)
 class Stake:
-    """What a scorer put down, and whether the truth showed that he published too high a score."""
+    """Whether the truth showed that a scorer published too high; the books say what he staked."""
 
-    asset: str
-    amount: int
     overstated: bool = False
-    held: bool = True
 
 
 @dataclass(slots=True)
-class Fund:
-    """One receipt of the pool."""
+class Attested:
+    """A movement that the organiser attested, for a reversal; `reversed_by` is -1 before one."""
 
-    donor: str
     asset: str
+    source: str
+    target: str
     amount: int
+    fee: int = 0
+    donor: str = ""
+    reversed_by: int = -1
+
+
+@dataclass(slots=True)
+class Hold:
+    """Since which entry, and until when, payouts to an account are held back."""
+
     index: int
-    time: int
+    until: int
 
 
 @dataclass(slots=True)
@@ -151,7 +160,9 @@ class Challenge:
     `scorables` are the final ones that a scorer can score; of the first `exact_next` the exact
     score is known. `accounts` is filled at settlement. `disputes_of` lists the disputes of a clue,
     `disputing` counts the open ones of an account. `contested` says that the settled shares can
-    still move by a dispute.
+    still move by a dispute. `refunds` is what comes back to whom at the end, `won` what
+    disputes won on chain, `attested` the organiser's entries of money by index, `accepted` who took
+    the rules on.
     """
 
     id: str
@@ -180,22 +191,60 @@ class Challenge:
     settled_at: int = -1
     rounds: list[JuryRound] = field(default_factory=list)
     accounts: dict[str, int] = field(default_factory=dict)
-    balances: dict[str, dict[str, int]] = field(default_factory=dict)
-    deposited: dict[str, int] = field(default_factory=dict)
-    withdrawn: dict[str, int] = field(default_factory=dict)
+    books: Books = field(default_factory=Books)
     funds: list[Fund] = field(default_factory=list)
-    received: dict[str, int] = field(default_factory=dict)
-    forfeited: dict[str, int] = field(default_factory=dict)
-    paid: dict[str, dict[str, int]] = field(default_factory=dict)
+    attested: dict[int, Attested] = field(default_factory=dict)
     stakes: dict[str, Stake] = field(default_factory=dict)
-    slashed: dict[str, int] = field(default_factory=dict)
     refunds: dict[str, dict[str, int]] = field(default_factory=dict)
-    successor: dict[str, int] = field(default_factory=dict)
+    won: dict[str, dict[str, int]] = field(default_factory=dict)
     closed_at: int = -1
     disputes: dict[int, Dispute] = field(default_factory=dict)
     disputes_of: dict[int, list[int]] = field(default_factory=dict)
     disputing: dict[str, int] = field(default_factory=dict)
     contested: bool = False
+    accepted: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    onchain: Onchain | None = None
+
+    @property
+    def received(self) -> dict[str, int]:
+        """By asset, all that the pool received: gifts, forfeited bonds, surplus on chain."""
+        return {
+            asset: received(self, asset)
+            for asset, moved in self.books.moved.items()
+            if any(f"{source}>pool" in moved for source in RECEIPTS)
+        }
+
+    @property
+    def paid(self) -> dict[str, dict[str, int]]:
+        """By asset and account, what was paid, or declared payable on chain."""
+        balances = self.books.balances.items()
+        return {asset: groups["paid"] for asset, groups in balances if "paid" in groups}
+
+    @property
+    def deposited(self) -> dict[str, int]:
+        """By asset, what was put down for bonds and stakes in all."""
+        return self.books.flows("outside", "free")
+
+    @property
+    def forfeited(self) -> dict[str, int]:
+        """By asset, what the pool got of lapsed bonds."""
+        return self.books.flows("bond", "pool")
+
+    @property
+    def slashed(self) -> dict[str, int]:
+        """By asset, what the pool got of stakes."""
+        return self.books.flows("stake", "pool")
+
+    @property
+    def successor(self) -> dict[str, int]:
+        """By asset, what was passed on to the round after."""
+        return self.books.flows("pool", "successor")
+
+    @property
+    def coin_symbol(self) -> str:
+        """The asset that is this challenge's own coin, or an empty string."""
+        return self.terms.coin.symbol if self.terms.coin else ""
 
     def scorable(self) -> list[Clue]:
         """Return the final clues that a scorer can score, in order of commitment."""

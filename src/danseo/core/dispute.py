@@ -90,7 +90,7 @@ def check_over(challenge: Challenge) -> None:
 def begin(state: State, challenge: Challenge, dispute: Dispute) -> None:
     """Take a dispute that may be opened: lock the bond, and see who decides when."""
     bond = terms_of(challenge).bond
-    treasury.hold(challenge, dispute.by, bond.asset, bond.amount)
+    treasury.hold(challenge, dispute.by, bond.asset, bond.amount, "dispute")
     challenge.disputes[dispute.id] = dispute
     challenge.disputes_of.setdefault(dispute.clue, []).append(dispute.id)
     challenge.disputing[dispute.by] = challenge.disputing.get(dispute.by, 0) + 1
@@ -103,7 +103,8 @@ def begin(state: State, challenge: Challenge, dispute: Dispute) -> None:
 def answer(challenge: Challenge, dispute: Dispute, evidence: str) -> None:
     """Lock the other side's bond, too."""
     bond = terms_of(challenge).bond
-    treasury.hold(challenge, other_side(challenge, dispute), bond.asset, bond.amount)
+    other = other_side(challenge, dispute)
+    treasury.hold(challenge, other, bond.asset, bond.amount, "dispute")
     dispute.answer = evidence
 
 
@@ -178,15 +179,17 @@ def _end(challenge: Challenge, dispute: Dispute, outcome: str, by: str, now: int
     """Close a dispute and move the bonds: all that is lost goes to the winner."""
     bond, other = terms_of(challenge).bond, other_side(challenge, dispute)
     answered = bond.amount if dispute.answer else 0
-    if outcome == "undecided":
-        treasury.give(challenge, dispute.by, bond.asset, bond.amount)
-        treasury.give(challenge, other, bond.asset, answered)
-    elif outcome == "rejected":
+    if outcome != "rejected":
+        treasury.give(challenge, dispute.by, bond.asset, bond.amount, "dispute")
+    if outcome != "upheld":
+        treasury.give(challenge, other, bond.asset, answered, "dispute")
+    if outcome == "rejected":
         dispute.won = bond.amount
-        treasury.give(challenge, other, bond.asset, answered + dispute.won)
-    else:
-        dispute.won = answered or _from_stake(challenge, dispute)
-        treasury.give(challenge, dispute.by, bond.asset, bond.amount + dispute.won)
+        treasury.win(challenge, dispute.by, other, bond.asset, bond.amount, "dispute")
+    elif outcome == "upheld":
+        what = "dispute" if answered else "stake"
+        dispute.won = answered or _stake_left(challenge, dispute)
+        treasury.win(challenge, other, dispute.by, bond.asset, dispute.won, what)
     dispute.status, dispute.decided_by, dispute.ended_at = outcome, by, now
     left = challenge.disputing.pop(dispute.by) - 1
     if left:
@@ -194,14 +197,12 @@ def _end(challenge: Challenge, dispute: Dispute, outcome: str, by: str, now: int
     _let_rest(challenge, now)
 
 
-def _from_stake(challenge: Challenge, dispute: Dispute) -> int:
-    """Take from a scorer who did not answer as much as the bond, or what is left of the stake."""
-    stake = challenge.stakes.get(dispute.scorer)
-    if stake is None:
-        return 0
-    taken = min(terms_of(challenge).bond.amount, stake.amount)
-    stake.amount -= taken
-    return taken
+def _stake_left(challenge: Challenge, dispute: Dispute) -> int:
+    """Return what a scorer who did not answer loses: as much as the bond, or all that is left of
+    the stake."""
+    bond = terms_of(challenge).bond
+    staked = challenge.books.balance(bond.asset, f"stake:{dispute.scorer}")
+    return min(bond.amount, staked)
 
 
 def _let_rest(challenge: Challenge, now: int) -> None:

@@ -128,9 +128,10 @@ class State:
             if challenge.status != "open":
                 continue
             if what == "lapse":
-                if challenge.clues[clue_id].status == "committed":
-                    challenge.clues[clue_id].status = "lapsed"
-                    forfeit_bond(challenge)
+                clue = challenge.clues[clue_id]
+                if clue.status == "committed":
+                    clue.status = "lapsed"
+                    forfeit_bond(challenge, clue.author)
             elif what == "score":
                 life.pass_over(challenge, clue_id, time)
             elif what == "silence":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
+from danseo.core.coin import Coin, check_coin
 from danseo.core.curve import Curve
 from danseo.core.entry import (
     SLUG,
@@ -29,6 +30,7 @@ Remainder = Annotated[
     str, Field("remainder (donors or successor:NAME)", f"donors|successor:{SLUG}")
 ]
 ScorerName = Annotated[str, Field("scorer (name-version)", r"[a-z][a-z0-9-]{0,62}-[0-9]{1,4}")]
+Slug = Annotated[str, Field("challenge", SLUG)]
 Small = Annotated[int, Range(0, 10**6)]
 
 SCORERS: Final = 2
@@ -157,6 +159,12 @@ class Terms:
     """A scorer of the organiser's own, as a Python file; absent for one that ships with danseo."""
     dispute: DisputeTerms | None = None
     """How scores and missing citations are disputed; absent where they cannot be."""
+    coin: Coin | None = None
+    """What the contracts are deployed with; absent where the organiser keeps the money."""
+    rules: Blob | None = None
+    """Rules and licence that a contributor accepts (rules.accept) before the first clue."""
+    follows: Slug | None = None
+    """The round before, whose DAO may have decided the curve or the scorers of this one."""
 
     def value_curve(self) -> Curve:
         """Return V, from progress on the step grid to units."""
@@ -192,6 +200,7 @@ def check_terms(terms: Terms, organiser: str, now: int) -> None:
     _check_rounds(terms, now)
     if terms.dispute:
         _check_dispute(terms.dispute, terms.stake)
+    check_coin(terms)
 
 
 def _check_people(terms: Terms, organiser: str) -> None:

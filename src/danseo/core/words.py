@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from danseo.core.coin import decimals
 from danseo.core.curve import BILLION
 
 _DAY: Final = 86_400
@@ -18,6 +19,21 @@ def decimal(parts: int) -> str:
     sign = "-" if parts < 0 else ""
     whole, part = divmod(abs(parts), BILLION)
     return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".")
+
+
+def money(amount: int, asset: str) -> str:
+    """Return an amount of an asset in whole coins, every digit kept.
+
+    >>> money(1_500_000_000_000_000_000, "ETH:18"), money(10_000, "KRW")
+    ('1.5 ETH', '10,000 KRW')
+    """
+    places = decimals(asset)
+    if not places:
+        return f"{amount:,} {asset}"
+    sign = "-" if amount < 0 else ""
+    whole, part = divmod(abs(amount), 10**places)
+    text = f"{sign}{whole:,}.{part:0{places}d}".rstrip("0").rstrip(".")
+    return f"{text} {asset.rpartition(':')[0]}"
 
 
 def utc(seconds: int) -> str:

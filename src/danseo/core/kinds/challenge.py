@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from danseo.core import dispute, treasury
+from danseo.core import dispute, onchain, treasury
 from danseo.core.challenge import Challenge, JuryRound, Stake
-from danseo.core.entry import Blob, Body, Entry, kind
+from danseo.core.entry import Blob, Body, Entry, Hash, kind
 from danseo.core.errors import Conflict, NotAllowed, NotCovered, NotFound, WrongPhase
 from danseo.core.state import State
 from danseo.core.terms import Terms, check_terms
-from danseo.core.words import utc
+from danseo.core.words import money, utc
 
 
 def check_organiser(state: State, entry: Entry) -> Challenge:
@@ -41,6 +41,8 @@ class OpenChallenge(Body):
 
     def check(self, state: State, entry: Entry) -> None:
         check_terms(self.terms, state.identity(entry.author), state.now)
+        if self.terms.follows is not None:
+            onchain.check_follows(state.challenge(self.terms.follows), self.terms)
         if self.terms.remainder == f"successor:{entry.challenge}":
             raise Conflict("The challenge names itself as its successor.", "Name another one.")
         for who in self.terms.roles():
@@ -96,7 +98,8 @@ class Acknowledge(Body):
         held = treasury.balance(challenge, who, stake.asset)
         if role == "scorer" and held < stake.amount:
             raise NotCovered(
-                f"{who} has {held} {stake.asset} and must stake {stake.amount}.",
+                f"{who} has {money(held, stake.asset)} and must stake "
+                f"{money(stake.amount, stake.asset)}.",
                 "Deposit the stake first.",
             )
 
@@ -105,12 +108,41 @@ class Acknowledge(Body):
         terms = challenge.terms
         challenge.acknowledged[who] = entry.index
         if terms.roles()[who] == "scorer":
-            treasury.hold(challenge, who, terms.stake.asset, terms.stake.amount)
-            challenge.stakes[who] = Stake(terms.stake.asset, terms.stake.amount)
+            treasury.hold(challenge, who, terms.stake.asset, terms.stake.amount, "stake")
+            challenge.stakes[who] = Stake()
         if len(challenge.acknowledged) == len(terms.roles()):
             challenge.status, challenge.opened_at = "open", entry.time
             all_final_by = terms.deadline + terms.reveal_window + terms.score_window
             state.schedule(all_final_by + terms.truth_window, challenge.id, "silence")
+
+
+@kind("rules.accept")
+@dataclass(frozen=True, slots=True)
+class AcceptRules(Body):
+    """A contributor accepts the rules and the licence that the opening names, before a clue."""
+
+    english: ClassVar[str] = "Accept the rules of this challenge: {rules:.16}"
+    korean: ClassVar[str] = "이 챌린지의 규칙에 동의함: {rules:.16}"
+
+    rules: Hash
+
+    def check(self, state: State, entry: Entry) -> None:
+        challenge, who = state.challenge(entry.challenge), state.identity(entry.author)
+        if challenge.terms.rules is None:
+            raise NotFound(f"{challenge.id} has no rules to accept.", "Commit to a clue at once.")
+        if self.rules != challenge.terms.rules:
+            raise Conflict(
+                f"The rules of {challenge.id} are {challenge.terms.rules}, not {self.rules}.",
+                "Read and accept those.",
+            )
+        if who in challenge.accepted:
+            raise Conflict(
+                f"{who} accepted them in entry {challenge.accepted[who]}.", "Nothing is left to do."
+            )
+
+    def apply(self, state: State, entry: Entry) -> None:
+        challenge, who = state.challenges[entry.challenge], state.identity(entry.author)
+        challenge.accepted[who] = entry.index
 
 
 @kind("challenge.cancel")

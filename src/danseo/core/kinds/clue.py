@@ -30,6 +30,7 @@ from danseo.core.errors import (
 )
 from danseo.core.reward import UNITS
 from danseo.core.state import State
+from danseo.core.words import money
 
 Form = Annotated[str, Field("form (" + ", ".join(FORMS) + ")", "|".join(FORMS))]
 MAX_PAYEES = 16
@@ -101,18 +102,24 @@ class Commit(Body):
             raise Conflict(
                 f"This commitment stands in entry {earlier.id}.", "Commit with a fresh salt."
             )
+        if challenge.terms.rules and who not in challenge.accepted:
+            raise NotAllowed(
+                f"{who} has not accepted the rules of {challenge.id}.",
+                "Accept them first (rules.accept).",
+            )
         bond = challenge.terms.bond
         held = treasury.balance(challenge, who, bond.asset)
         if held < bond.amount:
             raise NotCovered(
-                f"{who} has {held} {bond.asset}, and the bond is {bond.amount}.",
-                "Deposit the bond with the organiser first; it returns when you reveal.",
+                f"{who} has {money(held, bond.asset)}, and the bond is "
+                f"{money(bond.amount, bond.asset)}.",
+                "Deposit the bond first; it returns when you reveal.",
             )
 
     def apply(self, state: State, entry: Entry) -> None:
         challenge, who = state.challenges[entry.challenge], state.identity(entry.author)
         bond = challenge.terms.bond
-        treasury.hold(challenge, who, bond.asset, bond.amount)
+        treasury.hold(challenge, who, bond.asset, bond.amount, "bond")
         challenge.clues[entry.index] = Clue(entry.index, who, self.commitment, entry.time)
         challenge.commitments[self.commitment] = entry.index
         challenge.queue.append(entry.index)
@@ -206,7 +213,7 @@ class Reveal(Body):
         clue.licence = self.licence
         clue.cites = tuple((c.clue, c.weight) for c in self.cites)
         clue.payees = tuple((state.identity(p.to), p.parts) for p in self.payees)
-        treasury.give(challenge, clue.author, bond.asset, bond.amount)
+        treasury.give(challenge, clue.author, bond.asset, bond.amount, "bond")
         _mark_copies(challenge, clue)
         state.advance(challenge, entry.time)
 
@@ -249,6 +256,6 @@ class Retract(Body):
         challenge = state.challenges[entry.challenge]
         clue = challenge.clues[self.clue]
         if clue.status == "committed":
-            treasury.forfeit_bond(challenge)
+            treasury.forfeit_bond(challenge, clue.author)
         clue.status = "retracted"
         state.advance(challenge, entry.time)
