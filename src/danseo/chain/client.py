@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from danseo.chain import artefacts, refusals, wallet
@@ -16,10 +16,12 @@ from danseo.chain.artefacts import Artefact
 from danseo.chain.embedded import Embedded
 from danseo.chain.node import Fault, Node
 from danseo.core.errors import Invalid, NotFound, Unavailable, Usage
-from danseo.log.signing import Key
+from danseo.log.signing import Key, keccak256
 
 SPAN: Final = 2_000
 """Blocks that one request for events covers at first."""
+BATCH: Final = 100
+"""Headers that are asked for in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,21 @@ class Block:
     number: int
     hash: str
     time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A block with what ties it to the one before, and the bloom filter over its events."""
+
+    block: Block
+    parent: str
+    bloom: int
+
+    def may_hold(self, address: str) -> bool:
+        """Return whether a contract may have said something in this block; False is certain."""
+        digest = keccak256(bytes.fromhex(address[2:]))
+        bits = (int.from_bytes(digest[n : n + 2], "big") & 2047 for n in (0, 2, 4))
+        return all(self.bloom >> bit & 1 for bit in bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,7 @@ class Event:
     block: int
     tx: str
     position: int
+    block_hash: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +263,30 @@ class Client:
             first += span
         return sorted(found, key=lambda event: (event.block, event.position))
 
+    def events_in(self, contracts: Sequence[Contract], block_hash: str) -> list[Event] | None:
+        """Return all events of these contracts in the block of this hash, in order.
+
+        None where the node does not know the block, or no longer.
+        """
+        addresses = [contract.address for contract in contracts]
+        wanted = {"address": addresses, "blockHash": "0x" + block_hash}
+        answer = self._node.attempt("eth_getLogs", wanted)
+        if isinstance(answer, Fault):
+            return None
+        return sorted(self._read_logs(contracts, answer), key=lambda event: event.position)
+
+    def headers(self, first: int, last: int) -> list[Header]:
+        """Return the headers of blocks first to last, fewer where the chain ends before."""
+        asked = [("eth_getBlockByNumber", (hex(n), False)) for n in range(first, last + 1)]
+        headers: list[Header] = []
+        for start in range(0, len(asked), BATCH):
+            for found in self._node.attempt_all(asked[start : start + BATCH]):
+                if isinstance(found, Fault) or found is None:
+                    return headers
+                bloom = int(found["logsBloom"], 16)
+                headers.append(Header(_block_of(found), found["parentHash"][2:], bloom))
+        return headers
+
     def move_to(self, when: int) -> None:
         """Bring a development chain's newest block to `when` (Unix seconds) or later."""
         self._must_be_for_development("moves its clock")
@@ -288,7 +330,7 @@ class Client:
             raise NotFound(
                 f"The node at {self.name} has no block {which}.", "Wait until it is made."
             )
-        return Block(int(found["number"], 16), found["hash"][2:], int(found["timestamp"], 16))
+        return _block_of(found)
 
     def _refused(self, name: str, method: str, fault: Fault) -> Exception:
         known = [self._abi(name)] if name else []
@@ -394,10 +436,14 @@ class Client:
                 known = self._abi(name).event(log["topics"], data)
                 if known is not None:
                     block, position = int(log["blockNumber"], 16), int(log["logIndex"], 16)
-                    tx = log["transactionHash"][2:]
-                    events.append(Event(*known, address, block, tx, position))
+                    tx, block_hash = log["transactionHash"][2:], log["blockHash"][2:]
+                    events.append(Event(*known, address, block, tx, position, block_hash))
                     break
         return events
+
+
+def _block_of(found: dict[str, Any]) -> Block:
+    return Block(int(found["number"], 16), found["hash"][2:], int(found["timestamp"], 16))
 
 
 def _turns(patience: float) -> Iterator[int]:

@@ -102,6 +102,7 @@ class Evm:
             "parentHash": _hex(header.parent_hash),
             "timestamp": hex(header.timestamp),
             "baseFeePerGas": hex(header.base_fee_per_gas),
+            "logsBloom": f"0x{header.bloom:0512x}",
             "gasUsed": hex(header.gas_used),
             "gasLimit": hex(header.gas_limit),
         }
@@ -148,9 +149,15 @@ class Evm:
         }
 
     def logs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return `eth_getLogs` for a range of blocks and, if given, some addresses."""
+        """Return `eth_getLogs` for a range of blocks, or one by its hash."""
         self._read_on()
-        first, last = (self._number(wanted.get(end, "latest")) for end in ("fromBlock", "toBlock"))
+        if "blockHash" in wanted:
+            first = last = self._chain.get_block_header_by_hash(
+                _raw(wanted["blockHash"])
+            ).block_number
+        else:
+            ends = (wanted.get(end, "latest") for end in ("fromBlock", "toBlock"))
+            first, last = (self._number(end) for end in ends)
         named = wanted.get("address", [])
         addresses = {a.lower() for a in ([named] if isinstance(named, str) else named)}
         found = (log for block in self._logs[first : last + 1] for log in block)
