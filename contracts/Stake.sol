@@ -52,8 +52,8 @@ contract Stake is Initializable, ReentrancyGuardTransient {
     event Released(address indexed account, uint256 amount);
     /// @notice Stake went to the pool; `index` is where the log says why.
     event Slashed(address indexed account, uint256 amount, uint64 index);
-    /// @notice An account wants `amount` back and can have it from `at`.
-    event ExitStarted(address indexed account, uint256 amount, uint64 at);
+    /// @notice An account wants `amount` back and can have it from `leavesAt` on.
+    event ExitStarted(address indexed account, uint256 amount, uint64 leavesAt);
     /// @notice Stake went back without the word of the log.
     event Withdrawn(address indexed account, uint256 amount);
 
