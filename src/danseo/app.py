@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from danseo.core.errors import Usage
 from danseo.flows import admission, storing
@@ -13,10 +14,13 @@ from danseo.flows.acting import Desk
 from danseo.log import keys
 from danseo.log.blobs import Blobs
 from danseo.log.host import Host, open_log
-from danseo.log.sequencer import Sequencer
+from danseo.log.sequencer import Hook, Sequencer
 from danseo.log.signing import Key
 from danseo.log.source import FolderSource, Source
 from danseo.settings import Settings
+
+if TYPE_CHECKING:
+    from danseo.chain.client import Client
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}|site:[0-9a-f]{32}")
 
@@ -27,11 +31,17 @@ def blobs(settings: Settings) -> Blobs:
     return Blobs(url, scratch=settings.home / "host" / "scratch")
 
 
+def _hooks(settings: Settings, store: Blobs) -> tuple[Hook, ...]:
+    return admission.hooks(store, lambda: chain(settings))
+
+
 @contextmanager
 def desk(settings: Settings) -> Iterator[Desk]:
     """Open the log of `settings.home` for reading and appending, and close it afterwards."""
     store = blobs(settings)
-    with open_log(settings.home, float(settings.lock_timeout), hooks=admission.hooks(store)) as log:
+    with open_log(
+        settings.home, float(settings.lock_timeout), hooks=_hooks(settings, store)
+    ) as log:
         storing.tidy(log, store, settings.home / "host")
         yield Desk(log, store, settings.home / "host", settings.lang == "ko")
 
@@ -41,11 +51,40 @@ def serving(settings: Settings) -> Iterator[Desk]:
     """Own the log and serve it to other processes of this machine until the block ends."""
     store = blobs(settings)
     with (
-        Sequencer(settings.home, hooks=admission.hooks(store)) as log,
+        Sequencer(settings.home, hooks=_hooks(settings, store)) as log,
         Host(log),
     ):
         storing.tidy(log, store, settings.home / "host")
         yield Desk(log, store, settings.home / "host", settings.lang == "ko")
+
+
+@contextmanager
+def chain(settings: Settings, now: int | None = None) -> Iterator[Client]:
+    """Open the chain that the settings name, and close it afterwards.
+
+    That is the node of `chain_url`, else the one that was started in the home, else the chain
+    within this process, which begins at the time `now` where there is none yet.
+    """
+    from danseo.chain import anvil, embedded  # late: most commands need no chain
+    from danseo.chain.client import Client
+
+    running = None if settings.chain_url else anvil.status(node_folder(settings))
+    url = settings.chain_url or (running.url if running else "")
+    if url:
+        yield Client.at(url, settings.confirmations)
+        return
+    with embedded.open_chain(chain_folder(settings), now) as own:
+        yield Client.on(own)
+
+
+def chain_folder(settings: Settings) -> Path:
+    """Return the folder of the chain within this process."""
+    return settings.home / "host" / "chain"
+
+
+def node_folder(settings: Settings) -> Path:
+    """Return the folder of the node that `danseo chain up` starts."""
+    return settings.home / "host" / "anvil"
 
 
 def source(settings: Settings) -> Source:

@@ -45,7 +45,7 @@ class Settings:
     chain_url: str
     """The JSON-RPC address of a node, or "" for the embedded chain of `home`."""
     confirmations: int
-    """Blocks that must stand upon one before it counts as final, where the node does not say."""
+    """Blocks that must stand upon one before it counts as final, on a development chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +243,9 @@ SETTINGS: Final = (
     ),
     Setting(
         "DANSEO_CONFIRMATIONS",
-        "12",
-        "How many blocks must stand upon one before it counts as final, on a node that does not "
-        "say which are.",
+        "0",
+        "How many blocks must stand upon one before it counts as final, on a development chain "
+        "such as anvil. A real chain says itself which are final.",
         "a whole number from 0 to 10000",
         _whole(0, 10_000),
     ),

@@ -28,7 +28,7 @@ def test_with_nothing_set_every_setting_has_a_default_that_works() -> None:
     assert found.lock_timeout == 30
     assert found.method_cache == Path("host/methods")
     assert found.chain_url == ""
-    assert found.confirmations == 12
+    assert found.confirmations == 0
 
 
 def test_every_setting_fills_one_field_and_every_field_has_a_setting() -> None:
