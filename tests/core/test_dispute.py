@@ -109,7 +109,7 @@ class Court(Ledger):
 
     def stake(self, scorer: str) -> int:
         """Return what is left of a scorer's stake."""
-        return self.challenge().stakes[address(scorer)].amount
+        return treasury.staked(self.challenge(), address(scorer))
 
 
 @pytest.fixture
@@ -934,5 +934,4 @@ def test_whoever_holds_both_keys_gains_nothing_and_the_books_balance(data: st.Da
 
 
 def _wealth(court: Court, who: str) -> int:
-    stake = court.challenge().stakes.get(address(who))
-    return court.purse(who) + (stake.amount if stake else 0)
+    return court.purse(who) + court.stake(who)
