@@ -369,7 +369,7 @@ class Client:
         sent: list[str] = []
         for last in (False, False, True):
             raws.append(wallet.sign(key, ready))
-            sent.append(self._broadcast(raws[-1]))
+            sent.append(self._broadcast(raws[-1], sent))
             try:
                 return self._settle(sent, raws, self._patience / 3, name, method)
             except Unavailable:
@@ -379,8 +379,11 @@ class Client:
                 ready[fee] = hex(int(ready[fee], 16) * 5 // 4)
         raise Unavailable("Nothing was sent.", "Send it again.")  # pragma: no cover
 
-    def _broadcast(self, raw: bytes) -> str:
-        """Hand a signed transaction to the node; return its hash. Twice is as good as once."""
+    def _broadcast(self, raw: bytes, before: Sequence[str] = ()) -> str:
+        """Hand a signed transaction to the node; return its hash. Twice is as good as once.
+
+        `before` are those that were sent with the same nonce and a lower fee.
+        """
         tx = wallet.hash_of(raw)
         answer = self._node.attempt("eth_sendRawTransaction", _hex(raw))
         if not isinstance(answer, Fault):
@@ -388,8 +391,11 @@ class Client:
         # A node that did take it, and whose answer was lost, calls it known or its nonce used.
         if "known" in answer.message or "already" in answer.message:
             return tx
-        if self._node.ask("eth_getTransactionReceipt", "0x" + tx) is not None:
-            return tx
+        if before and "underpriced" in answer.message:
+            return tx  # an earlier one stays in the queue
+        for one in (tx, *before):
+            if self._node.ask("eth_getTransactionReceipt", "0x" + one) is not None:
+                return tx
         raise self._refused("", "the transaction", answer)
 
     def _settle(

@@ -9,6 +9,7 @@ gives each hash again; a journal that gives another one is refused.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -20,7 +21,7 @@ import orjson
 
 from danseo.chain.evm import CHAIN_ID, FAUCET, TIP, Evm, fault
 from danseo.chain.wallet import hash_of, sign
-from danseo.core.errors import Invalid, Refused, Unavailable
+from danseo.core.errors import Invalid, Refused, Unavailable, Usage
 from danseo.log import lock
 from danseo.log.lock import Lock
 
@@ -117,6 +118,8 @@ class Embedded:
             os.fsync(self._journal)
         except OSError as error:
             self._evm = None  # it holds a block that no journal does: read it anew
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._journal, self._read)
             raise Unavailable(
                 f"The journal of the chain in {self.folder} cannot be written: {error.strerror}.",
                 "Make room on the disk, then do it again.",
@@ -214,7 +217,7 @@ class Embedded:
             stated = record["hash"]
         except (ValueError, KeyError, TypeError):
             raise self._spoilt(number, "is malformed") from None
-        except Refused as error:
+        except (Refused, Usage) as error:
             raise self._spoilt(number, f"cannot be replayed: {error.message}") from None
         if made.hex() != stated:
             raise self._spoilt(number, f"gives {made.hex()}, and the journal says {stated}")

@@ -88,7 +88,12 @@ class Evm:
         known = self._methods.get(method)
         if known is None:
             return fault(-32601, f"The embedded chain has no method {method}.")
-        result = known(*params)
+        from eth.exceptions import PyEVMError
+
+        try:
+            result = known(*params)
+        except PyEVMError as error:  # a block that is not there, money that is not there
+            return fault(-32000, str(error))
         return result if isinstance(result, dict) and "error" in result else {"result": result}
 
     def block(self, which: str, _full: bool = False) -> dict[str, Any] | None:
