@@ -5,15 +5,17 @@ Everything is real but the size: keys, log, blobs, sandbox. The clock is simulat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from danseo.core.kinds.clue import Cite
 from danseo.core.kinds.log import AdvanceClock
 from danseo.flows import admission, clues, judging, money, opening, settling, spec
 from danseo.flows.acting import Desk
 from danseo.log.blobs import Blobs
-from danseo.log.sequencer import Sequencer
+from danseo.log.sequencer import Hook, Sequencer
 from danseo.log.signing import Key
 
 START = 1_800_000_000
@@ -130,8 +132,30 @@ def shifted(by: int) -> list[int]:
     return [n + by for n in TRUTH]
 
 
-def begin(folder: Path) -> Played:
-    """Return a home in `folder` with the challenge open and paid for."""
+def begin(
+    folder: Path,
+    change: Callable[[dict[str, Any]], None] = lambda body: None,
+    hooks: Callable[[Blobs], tuple[Hook, ...]] = admission.hooks,
+) -> Played:
+    """Return a home in `folder` with the challenge open and paid for.
+
+    `change` may alter the terms before they are signed.
+    """
+    played = draw_up(folder, change, hooks)
+    pay_in(played)
+    for role in ROLES[1:6]:
+        opening.acknowledge(played.desk, key_of(role), NAME)
+    organiser, donor = key_of("organiser"), key_of("donor").address
+    money.fund(played.desk, organiser, NAME, donor, "KRW", 1_000_000, "transfer 1")
+    return played
+
+
+def draw_up(
+    folder: Path,
+    change: Callable[[dict[str, Any]], None] = lambda body: None,
+    hooks: Callable[[Blobs], tuple[Hook, ...]] = admission.hooks,
+) -> Played:
+    """Return a home in `folder` with the challenge published, and no role taken up yet."""
     home = folder / "home"
     log = Sequencer.create(
         home,
@@ -143,7 +167,7 @@ def begin(folder: Path) -> Played:
     )
     store = Blobs(home / "log" / "blobs", scratch=home / "host" / "scratch")
     log.close()
-    log = Sequencer(home, hooks=admission.hooks(store))
+    log = Sequencer(home, hooks=hooks(store))
     desk = Desk(log, store, home / "host")
     (folder / "public.csv").write_text("1\n2\n")
     (folder / "truth.csv").write_text("\n".join(map(str, TRUTH)) + "\n")
@@ -151,13 +175,15 @@ def begin(folder: Path) -> Played:
     for role in ROLES[1:6]:
         opening.register_sealing(desk, key_of(role))
     draft = spec.read(folder / "challenge.toml", desk.now, lambda role: key_of(role).address)
-    organiser = key_of("organiser")
-    opening.open_challenge(desk, organiser, draft)
-    for role in ("scorer-1", "scorer-2"):
-        money.deposit(desk, organiser, NAME, key_of(role).address, "KRW", 10_000, "cash")
-    for role in ROLES[8:11]:
-        money.deposit(desk, organiser, NAME, key_of(role).address, "KRW", 1000, "cash")
-    for role in ROLES[1:6]:
-        opening.acknowledge(desk, key_of(role), NAME)
-    money.fund(desk, organiser, NAME, key_of("donor").address, "KRW", 1_000_000, "transfer 1")
+    change(draft.body)
+    opening.open_challenge(desk, key_of("organiser"), draft)
     return Played(desk, folder)
+
+
+def pay_in(played: Played) -> None:
+    """Let the organiser enter everybody's deposits."""
+    organiser = key_of("organiser")
+    for roles, amount in ((ROLES[1:3], 10_000), (ROLES[8:11], 1000)):
+        for role in roles:
+            who = key_of(role).address
+            money.deposit(played.desk, organiser, NAME, who, "KRW", amount, "cash")
