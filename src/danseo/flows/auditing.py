@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from danseo.core import treasury
 from danseo.core.challenge import Challenge, is_withheld
@@ -16,9 +17,14 @@ from danseo.core.entry import Entry
 from danseo.core.errors import Conflict, Invalid
 from danseo.core.kinds.score import PublishExact
 from danseo.core.state import State
+from danseo.flows import proving
 from danseo.flows.admission import check_exact
+from danseo.flows.proving import ChainAudit
 from danseo.log.source import Source
 from danseo.log.verify import Progress, Report, verify
+
+if TYPE_CHECKING:
+    from danseo.chain.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,20 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of a whole verification: the log's report, and a line for each challenge."""
+    """The result of a whole verification: the log's report, and a line for each challenge.
+
+    `chains` tells of each challenge that has contracts.
+    """
 
     log: Report
     challenges: tuple[Trust, ...]
     checks: tuple[str, ...]
+    chains: tuple[ChainAudit, ...] = ()
+
+    @property
+    def alarms(self) -> list[str]:
+        """What a reader must know at once, though the log itself verifies."""
+        return [f"{c.challenge}: {alarm}" for c in self.chains for alarm in c.alarms]
 
 
 def audit(
@@ -52,18 +67,23 @@ def audit(
     since: bytes | None = None,
     workers: int | None = None,
     scores: bool = True,
+    chain: Client | None = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Verify `source`, a log in a folder, at a URL or in a bundle; raise `Invalid` at a fault.
 
     `saved` are checkpoints that the user kept; from `since`, one of them, on, earlier signatures
-    are not checked again. With `scores=False` exact scores are not run again.
+    are not checked again. With `scores=False` exact scores are not run again. `chain` is the
+    reader's node: without one, what the chain is said to hold stays attested.
     """
     stated: list[Entry] = []
+    told: list[Entry] = []
 
     def collect(state: State, entry: Entry) -> None:
         if scores and entry.kind == PublishExact.kind:
             stated.append(entry)
+        if entry.kind in proving.KINDS:
+            told.append(entry)
 
     report = verify(
         source, saved=saved, since=since, workers=workers, hooks=[collect], progress=progress
@@ -80,15 +100,24 @@ def audit(
     if scores:
         checks.append("every exact score, run again in the sandbox on the released truth")
     state = report.state
-    trusts = tuple(_trust(c, scores, state.withheld) for c in state.challenges.values())
-    return Audit(report, trusts, tuple(checks))
+    chains = tuple(proving.prove(source, state, told, chain))
+    if chains:
+        checks.append("every payout root and anchor that the chain was reported to hold")
+    if chain is not None and chains:
+        checks.append("contracts, events and balances, against the chain itself")
+    trusts = tuple(
+        _trust(c, scores, state.withheld, chain is not None) for c in state.challenges.values()
+    )
+    return Audit(report, trusts, tuple(checks), chains)
 
 
-def _trust(challenge: Challenge, scores: bool, withheld: Container[str]) -> Trust:
+def _trust(challenge: Challenge, scores: bool, withheld: Container[str], node: bool) -> Trust:
     attested = []
     known = [c for c in challenge.scorable() if c.exact_known]
     gone = [c for c in known if is_withheld(challenge, c, withheld)]
-    if challenge.funds or challenge.deposited:
+    if challenge.onchain is not None and not node:
+        attested.append("what the chain says: by the log's host; ask a node with --chain")
+    if _by_hand(challenge):
         attested.append("money received and paid: by the organiser")
     if challenge.settled_by == "attested":
         attested.append("every score: by two scorers, for ever, as the trustees stayed silent")
@@ -105,3 +134,10 @@ def _trust(challenge: Challenge, scores: bool, withheld: Container[str]) -> Trus
         len(known) - len(gone) if scores else 0,
         tuple(attested),
     )
+
+
+def _by_hand(challenge: Challenge) -> bool:
+    """Say whether some of the money came and went by the organiser's word alone."""
+    coin = challenge.terms.coin
+    assets = {*challenge.received, *challenge.deposited}
+    return any(coin is None or not coin.lists(asset) for asset in assets)

@@ -8,11 +8,13 @@ are English or Korean; titles and names are shown as their authors wrote them.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from importlib import resources
+from typing import Final
 
 from danseo.core.curve import BILLION
 from danseo.core.errors import Usage
@@ -20,6 +22,8 @@ from danseo.core.reward import SHARES, UNITS
 from danseo.flows import notation
 from danseo.flows import report_drawing as drawing
 from danseo.flows.report_words import WORDS
+
+_TOO_FINE: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,44 @@ class Gift:
 
 
 @dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment that the chain made: to whom, what, and the transaction that shows it."""
+
+    account: str
+    money: Money
+    block: int
+    tx: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one account holds of the coin, was paid of each asset, and can still claim."""
+
+    name: str
+    coin: Money
+    part: int
+    paid: tuple[Money, ...]
+    open: tuple[Money, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFacts:
+    """The contracts that pay, as the log reports them up to `block`.
+
+    `part` of an account is what it holds of all coin minted, out of 10^18. `roots` are (size,
+    what became of it). `alarms` are what a reader must know at once.
+    """
+
+    chain_id: int
+    pool: str
+    block: int
+    accounts: tuple[Account, ...]
+    payments: tuple[Payment, ...]
+    roots: tuple[tuple[int, str], ...]
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LogFacts:
     """The log that all of it was read from. `root` is hexadecimal; `time` is its clock."""
 
@@ -137,6 +179,7 @@ class ReportView:
     recomputable: tuple[str, ...]
     attested: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...] = ()
+    chain: ChainFacts | None = None
 
 
 def render(view: ReportView) -> str:
@@ -174,7 +217,12 @@ def _day(time: int) -> str:
 
 
 def _money(money: Money) -> str:
-    return notation.money(money.amount, money.asset)
+    return _amount(money.amount, money.asset)
+
+
+def _amount(amount: int, asset: str) -> str:
+    """Return an amount as money, cut (never rounded up) to six places."""
+    return _TOO_FINE.sub(r"\1", notation.money(amount, asset))
 
 
 class _Page:
@@ -198,6 +246,7 @@ class _Page:
             self.ledger(),
             self.gallery(),
             self.pool(),
+            *([self.payouts(view.chain)] if (view := self.view).chain else []),
             self.proof(),
             self.trust(),
         )
@@ -247,7 +296,7 @@ class _Page:
             ("phase", escape(view.phase), self.say("deadline_is", time=_day(view.deadline))),
         ]
         rows += [
-            ("pot", escape(f"{pot.received:,} {pot.asset}"), self._spent(pot)) for pot in view.pots
+            ("pot", escape(_amount(pot.received, pot.asset)), self._spent(pot)) for pot in view.pots
         ]
         return (
             '<dl class="figures">'
@@ -260,7 +309,8 @@ class _Page:
 
     def _spent(self, pot: Pot) -> str:
         key = "paid_and_back" if pot.back else "paid"
-        return self.say(key, paid=f"{pot.paid:,}", back=f"{pot.back:,}")
+        paid, back = (_amount(amount, pot.asset) for amount in (pot.paid, pot.back))
+        return self.say(key, paid=paid, back=back)
 
     def frontier(self) -> str:
         """Return the best score over time."""
@@ -428,13 +478,45 @@ class _Page:
     def pool(self) -> str:
         """Return where the money came from and where it went."""
         view = self.view
-        pots = [(p.asset, f"{p.received:,}", f"{p.paid:,}", f"{p.left:,}") for p in view.pots]
+        pots = [
+            (p.asset.split(":")[0], *(_amount(n, p.asset) for n in (p.received, p.paid, p.left)))
+            for p in view.pots
+        ]
         gifts = [(g.donor, instant(g.time), _money(g.money)) for g in view.gifts]
         tables = self._list(("asset", "got", "out", "left"), pots)
         if gifts:
             tables += f'<div class="second">{self._list(("donor", "when", "amount"), gifts)}</div>'
         return self._section(
             "pool", f'<p class="quiet">{self.say("pool_note")}</p>{self._wide(tables, "pool")}'
+        )
+
+    def payouts(self, chain: ChainFacts) -> str:
+        """Return who was paid what in coin, with the transaction of each payment."""
+        accounts = [
+            (
+                one.name,
+                _money(one.coin),
+                percent(one.part) if one.part else "",
+                ", ".join(map(_money, one.paid)),
+                ", ".join(map(_money, one.open)),
+            )
+            for one in chain.accounts
+        ]
+        paid = [(p.account, _money(p.money), f"{p.block:,}", f"0x{p.tx}") for p in chain.payments]
+        roots = [(f"{size:,}", status) for size, status in chain.roots]
+        alarms = "".join(f"<p class='alarm'>{escape(alarm)}</p>" for alarm in chain.alarms)
+        note = self.say(
+            "payouts_note", pool=chain.pool, chain=chain.chain_id, block=f"{chain.block:,}"
+        )
+        tables = self._list(("account", "coin", "of_coin", "paid_out", "claimable"), accounts)
+        if paid:
+            tables += (
+                f'<div class="second">{self._list(("to", "amount", "block", "tx"), paid)}</div>'
+            )
+        if roots:
+            tables += f'<div class="second">{self._list(("payout_of", "became"), roots)}</div>'
+        return self._section(
+            "payouts", f'{alarms}<p class="quiet">{note}</p>{self._wide(tables, "payouts")}'
         )
 
     def _list(self, keys: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

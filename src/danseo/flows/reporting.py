@@ -16,18 +16,22 @@ from danseo.flows import clues as published
 from danseo.flows import reading, settling, standings
 from danseo.flows.auditing import Audit
 from danseo.flows.report import (
-    Clue as ClueView,
-)
-from danseo.flows.report import (
+    Account,
+    ChainFacts,
     Gift,
     LogFacts,
     Money,
+    Payment,
     Point,
     Pot,
     ReportView,
     render,
 )
-from danseo.flows.report_words import PHASES, STATUS, TRUST
+from danseo.flows.report import (
+    Clue as ClueView,
+)
+from danseo.flows.report_words import PHASES, STATUS, TRUST, WORDS
+from danseo.log.signing import checksummed
 from danseo.log.source import Source
 from danseo.scoring import arrays
 from danseo.scoring.scorers import SCORERS
@@ -94,6 +98,40 @@ class _View:
             recomputable=trust["recomputable"] if challenge.settled_by != "attested" else (),
             attested=self.attested(),
             colours=(ink.HIT, ink.FALSE, ink.MISSED),
+            chain=self.chain(),
+        )
+
+    def chain(self) -> ChainFacts | None:
+        """Return what the contracts paid, and to whom; None where there are none."""
+        challenge, coin = self.challenge, self.challenge.terms.coin
+        found = next((c for c in self.audit.chains if c.challenge == challenge.id), None)
+        if found is None or coin is None:
+            return None
+        words = WORDS[self.language]
+        rows = standings.holders(challenge)
+        supply = sum(row.claimed.get(coin.symbol, 0) for row in rows) or 1
+        return ChainFacts(
+            chain_id=found.chain_id,
+            pool=checksummed(found.pool),
+            block=found.block,
+            accounts=tuple(
+                Account(
+                    name=self.names(row.account),
+                    coin=Money(coin.symbol, row.claimed.get(coin.symbol, 0)),
+                    part=row.claimed.get(coin.symbol, 0) * SHARES // supply,
+                    paid=_monies(row.claimed, coin.symbol),
+                    open=_monies(row.claimable, ""),
+                )
+                for row in rows
+            ),
+            payments=tuple(
+                Payment(self.names(p.account), Money(p.asset, p.amount), p.block, p.tx)
+                for p in found.payments
+            ),
+            roots=tuple(
+                (r.size, ("" if r.right else words["wrong"]) + words[r.status]) for r in found.roots
+            ),
+            alarms=found.alarms,
         )
 
     def attested(self) -> tuple[str, ...]:
@@ -189,3 +227,7 @@ class _View:
                 return None  # an unfit submission has no picture; its reason stands beside it
 
         return paint
+
+
+def _monies(amounts: dict[str, int], but: str) -> tuple[Money, ...]:
+    return tuple(Money(a, n) for a, n in sorted(amounts.items()) if n and a != but)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from danseo.core import reward, treasury
+from danseo.core import dispute, reward, treasury
 from danseo.core.challenge import Challenge, phase
 from danseo.core.errors import Unavailable, Usage
 from danseo.core.reward import Node
 from danseo.core.terms import Terms
+from danseo.core.words import utc
 
 MANY = 50_000
 """Nodes from which on the kernel, compiled at its first use, is faster than plain Python."""
@@ -192,6 +193,37 @@ def equation(challenge: Challenge) -> Equation:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """An address that the pool pays: what it has taken of each asset, and what it still can take.
+
+    Amounts count in the asset's smallest unit; the coin is one of the assets.
+    """
+
+    account: str
+    claimed: dict[str, int]
+    claimable: dict[str, int]
+
+
+def holders(challenge: Challenge) -> list[Holder]:
+    """Return every address that a payout names, those with most coin first; none without a coin."""
+    record, coin = challenge.onchain, challenge.terms.coin
+    if record is None or coin is None:
+        return []
+    assets = [coin.symbol, *(one.asset for one in coin.assets)]
+    found = {a for asset in assets for a in record.leaves.get(asset, {})}
+    found |= {a for asset in assets for a in record.claimed.get(asset, {})}
+    rows = []
+    for account in found:
+        claimed = {a: record.claimed.get(a, {}).get(account, 0) for a in assets}
+        declared = {a: record.leaves.get(a, {}).get(account, [(0, 0)])[-1][1] for a in assets}
+        claimable = {a: max(0, declared[a] - claimed[a]) for a in assets}
+        rows.append(Holder(account, claimed, claimable))
+    return sorted(
+        rows, key=lambda r: (-r.claimed[coin.symbol], -sum(r.claimable.values()), r.account)
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Next:
     """Something that can be done now: by whom, what, and the command for it."""
 
@@ -228,6 +260,7 @@ def next_steps(challenge: Challenge, now: int) -> list[Next]:
         steps.append(Next("anyone", "recompute exact scores and settle", f"tick {name}"))
     if where in ("open", "revealing", "scoring", "truth", "recomputing", "settled"):
         steps += _jury_steps(challenge, now)
+    steps += _dispute_steps(challenge, now)
     if any(
         owed.payable
         for asset in challenge.received
@@ -266,8 +299,33 @@ def _jury_steps(challenge: Challenge, now: int) -> list[Next]:
                     steps.append(
                         Next(f"juror {juror}", f"vote in round {number}", f"jury vote {name} ...")
                     )
-        elif now >= terms.closes:
+        elif now >= terms.closes and not (terms.commons and challenge.contested):
             steps.append(Next("anyone", f"count jury round {number}", f"tick {name}"))
-    if challenge.status == "settled" and all(one.closed for one in challenge.rounds):
+    settled = challenge.status == "settled" and not challenge.contested
+    if settled and all(one.closed for one in challenge.rounds):
         steps.append(Next("anyone", "close the challenge", f"tick {name}"))
+    return steps
+
+
+def _dispute_steps(challenge: Challenge, now: int) -> list[Next]:
+    """Return what open disputes wait for, and until when settled shares can be disputed."""
+    if challenge.terms.dispute is None:
+        return []
+    name, steps = challenge.id, []
+    for one in challenge.disputes.values():
+        if one.status != "open":
+            continue
+        if not one.answer and now < one.opened_at + challenge.terms.dispute.answer:
+            other, what = dispute.other_side(challenge, one), f"answer dispute {one.id}"
+            steps.append(Next(other, what, f"dispute answer {name} {one.id} ..."))
+        if dispute.all_voted(challenge, one) or 0 <= one.votes_until <= now:
+            steps.append(Next("anyone", f"count dispute {one.id}", f"tick {name}"))
+        elif 0 <= one.votes_from <= now:
+            for juror in dispute.voters(challenge, one):
+                if juror not in one.votes:
+                    what = f"vote in dispute {one.id}"
+                    steps.append(Next(f"juror {juror}", what, f"dispute vote {name} {one.id} ..."))
+    if challenge.contested and now < (until := dispute.opened_until(challenge)):
+        what = f"dispute a score or a missing citation, until {utc(until)}"
+        steps.append(Next("anyone", what, f"dispute open {name} ..."))
     return steps
