@@ -646,9 +646,9 @@ def test_a_dispute_is_counted_early_only_when_every_juror_has_voted(court: Court
     first, second = copied(court)
     dispute = court.raise_(court.over_citation("stranger", second, first))
     count = ("stranger", "dispute.count", "ink")
-    court.refuses_to(WrongPhase, "3 jurors", *count, dispute=dispute)
+    court.refuses_to(WrongPhase, "0 of 3 jurors", *count, dispute=dispute)
     court.vote(dispute, True, False)
-    court.refuses_to(WrongPhase, "1 jurors", *count, dispute=dispute)
+    court.refuses_to(WrongPhase, "2 of 3 jurors", *count, dispute=dispute)
     court.append(court.opinion("juror-3", dispute, True))
     court.say(*count, dispute=dispute)
     assert court.dispute(dispute).status == "upheld"

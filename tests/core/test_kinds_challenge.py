@@ -182,7 +182,7 @@ def test_a_role_is_taken_up_once(ledger: Ledger) -> None:
 
 def test_a_stake_must_be_covered_and_is_locked(ledger: Ledger) -> None:
     ledger.draft(stake={"asset": "WON", "amount": str(STAKE + 1)})
-    ledger.refuses_to(NotCovered, STAKE + 1, "scorer-1", "challenge.acknowledge", "ink")
+    ledger.refuses_to(NotCovered, f"{STAKE + 1:,}", "scorer-1", "challenge.acknowledge", "ink")
     ledger.deposit("scorer-1", 1)
     ledger.say("scorer-1", "challenge.acknowledge", "ink")
     assert treasury.balance(ledger.challenge(), address("scorer-1"), "WON") == 0

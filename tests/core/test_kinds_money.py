@@ -66,7 +66,7 @@ def test_before_settlement_only_the_advance_is_paid(ledger: Ledger) -> None:
     ledger.step("contributor-1", 520_000_000)
     entitled = ledger.owed("contributor-1").entitled
     advance = entitled * 3 // 10
-    found = ledger.refuses(NotCovered, advance, ledger.payment("contributor-1", advance + 1))
+    found = ledger.refuses(NotCovered, f"{advance:,}", ledger.payment("contributor-1", advance + 1))
     assert "advance" in found.remedy
     ledger.pay("contributor-1", advance // 2)
     ledger.pay("contributor-1", advance - advance // 2)
@@ -78,7 +78,7 @@ def test_after_settlement_all_is_paid_and_no_more(ledger: Ledger) -> None:
     ledger.settle({clue: 520_000_000})
     entitled = ledger.owed("contributor-1").entitled
     assert entitled == PRIZE * 4 // 100
-    ledger.refuses(NotCovered, entitled, ledger.payment("contributor-1", entitled + 1))
+    ledger.refuses(NotCovered, f"{entitled:,}", ledger.payment("contributor-1", entitled + 1))
     ledger.pay("contributor-1", entitled)
     ledger.refuses(NotCovered, "0 WON", ledger.payment("contributor-1", 1))
 

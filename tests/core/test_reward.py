@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from danseo.core import reward, treasury
 from danseo.core.challenge import Challenge
 from danseo.core.curve import Curve
+from danseo.core.entry import parse
 from danseo.core.errors import Conflict, Malformed, NotCovered, Refused
 from danseo.core.ladder import climb
 from danseo.core.reward import SHARES, UNITS, Node, Rule
+from tests.core.ledger import terms
 
 if TYPE_CHECKING:
-    from danseo.core.terms import Terms
+    from danseo.core.kinds.challenge import OpenChallenge
 
 RULES = [
     Rule((gn, gd), (tn, td))
@@ -236,17 +238,18 @@ def test_within_a_jury_round_the_order_of_awards_does_not_matter(nodes, rule):
 def pool(shares: list[int]) -> Challenge:
     """A settled challenge in which each share stands to an account of its own."""
     accounts = {f"contributor-{i}": share for i, share in enumerate(shares)}
-    terms = cast("Terms", None)  # what is settled is paid by shares alone
-    return Challenge("c", "host", terms, 0, 0, settled_by="truth", settled_at=1, accounts=accounts)
+    opening = cast("OpenChallenge", parse("challenge.open", {"terms": terms()}))
+    return Challenge(
+        "c", "host", opening.terms, 0, 0, settled_by="truth", settled_at=1, accounts=accounts
+    )
 
 
 def pay_out(challenge: Challenge, rnd: random.Random, waiting: set[str]) -> dict[str, int]:
     """Pay, in any order, what is payable to all who do not wait; return all that was paid."""
-    paid = challenge.paid.setdefault("KRW", {})
     for name in rnd.sample(sorted(challenge.accounts), len(challenge.accounts)):
         if name not in waiting:
-            paid[name] = paid.get(name, 0) + treasury.owed(challenge, "KRW")[name].payable
-    return paid
+            treasury.pay(challenge, name, "KRW", treasury.owed(challenge, "KRW")[name].payable)
+    return {name: challenge.books.balance("KRW", f"paid:{name}") for name in challenge.accounts}
 
 
 @given(dags(), rules, st.lists(st.integers(0, 10**24), max_size=5), seeds)
@@ -255,7 +258,7 @@ def test_the_order_of_donations_does_not_matter_nor_does_waiting_for_them(nodes,
     for order in (gifts, rnd.sample(gifts, len(gifts))):
         challenge = pool(shares)
         for gift in order:
-            challenge.received["KRW"] = challenge.received.get("KRW", 0) + gift
+            challenge.books.post("KRW", "outside", "pool", gift)
             pay_out(challenge, rnd, {n for n in challenge.accounts if rnd.random() < 0.5})
         paid = pay_out(challenge, rnd, set())
         assert paid == {
@@ -414,11 +417,12 @@ def test_a_step_divided_among_sybils_who_cite_as_they_like_never_gains(nodes, ru
 @given(dags(), rules, st.integers(0, 10**24), st.integers(0, 10**24), seeds)
 def test_donating_to_oneself_never_pays(nodes, rule, others, own, rnd):
     """Not even for one who owns most of the nodes."""
-    challenge = pool(reward.shares(nodes, rule))
-    his = {name for name in challenge.accounts if rnd.random() < 0.7}
+    shares = reward.shares(nodes, rule)
+    his = {name for name in pool(shares).accounts if rnd.random() < 0.7}
 
     def gets(received: int) -> int:
-        challenge.received["KRW"] = received
+        challenge = pool(shares)
+        challenge.books.post("KRW", "outside", "pool", received)
         accounts = treasury.owed(challenge, "KRW")
         return sum(accounts[name].payable for name in his)
 

@@ -14,7 +14,7 @@ from danseo.core import treasury
 from danseo.core.challenge import Challenge, JuryRound
 from danseo.core.errors import Invalid
 from danseo.core.treasury import level
-from tests.core.ledger import PRIZE, REVEAL, SILENCE, Ledger, address, jury_round
+from tests.core.ledger import PRIZE, REVEAL, SILENCE, STAKE, Ledger, address, jury_round
 
 amounts = st.integers(0, 50) | st.integers(0, 10**77)
 accounts = st.dictionaries(st.sampled_from("abcdef"), st.tuples(amounts, amounts), max_size=6)
@@ -113,39 +113,35 @@ def played() -> Ledger:
 
 
 def cook_receipts(c: Challenge) -> None:
-    c.received["WON"] += 1
+    c.books.moved["WON"]["outside>pool"] += 1
 
 
 def cook_funds(c: Challenge) -> None:
     c.funds[0] = replace(c.funds[0], amount=c.funds[0].amount - 1)
 
 
+def cook_gifts(c: Challenge) -> None:
+    c.books.post("WON", "outside", "pool", 1)
+
+
 def cook_payments(c: Challenge) -> None:
-    c.paid["WON"][address("cheat-1")] += PRIZE
-
-
-def cook_deposits(c: Challenge) -> None:
-    c.deposited["WON"] += 1
+    c.books.post("WON", "pool", f"paid:{address('cheat-1')}", PRIZE)
 
 
 def cook_balances(c: Challenge) -> None:
-    c.balances["WON"][address("contributor-4")] -= 1
+    c.books.balances["WON"]["free"][address("contributor-4")] -= 1
+
+
+def cook_overdrafts(c: Challenge) -> None:
+    c.books.post("WON", f"free:{address('contributor-4')}", "outside", 51)
 
 
 def cook_stakes(c: Challenge) -> None:
-    c.stakes[address("scorer-1")].amount += 1
+    c.books.post("WON", f"stake:{address('scorer-1')}", "outside", 2 * STAKE)
 
 
-def cook_forfeits(c: Challenge) -> None:
-    c.forfeited["WON"] -= 1
-
-
-def cook_withdrawals(c: Challenge) -> None:
-    c.withdrawn["WON"] += 1
-
-
-def cook_slashes(c: Challenge) -> None:
-    c.slashed["WON"] += 1
+def cook_assets(c: Challenge) -> None:
+    c.books.balances["ETH"] = {"pool": {"": 1}}
 
 
 def cook_grants(c: Challenge) -> None:
@@ -159,8 +155,8 @@ def cook_bonds(c: Challenge) -> None:
 @pytest.mark.parametrize(
     "cook",
     [
-        cook_receipts, cook_funds, cook_payments, cook_deposits, cook_balances, cook_stakes,
-        cook_forfeits, cook_withdrawals, cook_slashes, cook_grants, cook_bonds,
+        cook_receipts, cook_funds, cook_gifts, cook_payments, cook_balances, cook_overdrafts,
+        cook_stakes, cook_assets, cook_grants, cook_bonds,
     ],
 )  # fmt: skip
 def test_the_audit_finds_a_cooked_book(cook: Any) -> None:

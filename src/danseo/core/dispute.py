@@ -67,6 +67,13 @@ def voters(challenge: Challenge, dispute: Dispute) -> list[str]:
     return [juror for juror in challenge.terms.jurors if juror not in recused]
 
 
+def all_voted(challenge: Challenge, dispute: Dispute) -> bool:
+    """Say whether every juror who may vote has, and there is one."""
+    return bool(dispute.votes) and all(
+        juror in dispute.votes for juror in voters(challenge, dispute)
+    )
+
+
 def opened_until(challenge: Challenge) -> int:
     """Return until when a dispute can be opened; -1 where the settlement has yet to come."""
     return -1 if challenge.settled_at < 0 else challenge.settled_at + terms_of(challenge).window
@@ -200,9 +207,7 @@ def _end(challenge: Challenge, dispute: Dispute, outcome: str, by: str, now: int
 def _stake_left(challenge: Challenge, dispute: Dispute) -> int:
     """Return what a scorer who did not answer loses: as much as the bond, or all that is left of
     the stake."""
-    bond = terms_of(challenge).bond
-    staked = challenge.books.balance(bond.asset, f"stake:{dispute.scorer}")
-    return min(bond.amount, staked)
+    return min(terms_of(challenge).bond.amount, treasury.staked(challenge, dispute.scorer))
 
 
 def _let_rest(challenge: Challenge, now: int) -> None:

@@ -480,17 +480,19 @@ def faults(challenge: Challenge) -> list[str]:
     for asset, surplus in sorted(record.surplus.items()):
         if surplus < 0:
             found.append(f"The pool lacks {money(-surplus, asset)} that its events say it holds.")
-        if treasury.available(challenge, asset) < 0:
-            lacking = -challenge.books.balance(asset, "pool")
-            found.append(f"{money(max(lacking, 0), asset)} more was declared than the pool got.")
+        left = challenge.books.balance(asset, "pool")
+        if left < 0:
+            found.append(f"{money(-left, asset)} more was declared than the pool got.")
     if record.supply > CAP:
         found.append(f"{money(record.supply, coin.symbol)} are minted, above the cap.")
+    if record.complete + 1 != record.block:
+        return found  # a report broke off: what is held is not known for the same moment
     minted = sum(record.claimed.get(coin.symbol, {}).values())
-    if record.complete >= 0 and record.supply != minted:
+    if record.supply != minted:
         found.append(f"{record.supply} of the coin exist, and {minted} were claimed.")
-    if coin.token(challenge.terms.bond.asset) and record.stake_held < record.staked:
-        lacking = money(record.staked - record.stake_held, challenge.terms.bond.asset)
-        found.append(f"The stake contract lacks {lacking}.")
+    asset = challenge.terms.bond.asset
+    if coin.token(asset) and record.stake_held < record.staked:
+        found.append(f"The stake contract lacks {money(record.staked - record.stake_held, asset)}.")
     return found
 
 

@@ -210,6 +210,11 @@ def balance(challenge: Challenge, account: str, asset: str) -> int:
     return max(0, free)
 
 
+def staked(challenge: Challenge, scorer: str) -> int:
+    """Return what is left of a scorer's stake."""
+    return challenge.books.balance(challenge.terms.stake.asset, f"stake:{scorer}")
+
+
 def lose(challenge: Challenge, account: str, asset: str, amount: int, what: str = "free") -> None:
     """Move to the pool what an account had put down; on chain it takes a payout to get there."""
     challenge.books.post(asset, f"{what}:{account}", "pool", amount)

@@ -19,7 +19,7 @@ from danseo.core.errors import (
 )
 from danseo.core.kinds.clue import find_clue
 from danseo.core.state import State
-from danseo.core.words import decimal
+from danseo.core.words import decimal, money
 
 About = Annotated[str, Field("subject of a dispute (score or citation)", r"score|citation")]
 
@@ -30,7 +30,8 @@ def _check_bond(challenge: Challenge, who: str) -> None:
     held = treasury.balance(challenge, who, bond.asset)
     if held < bond.amount:
         raise NotCovered(
-            f"{who} has {held} {bond.asset}, and the bond of a dispute is {bond.amount}.",
+            f"{who} has {money(held, bond.asset)}, and the bond of a dispute is "
+            f"{money(bond.amount, bond.asset)}.",
             "Deposit it first; it returns unless the other side is found right.",
         )
 
@@ -278,10 +279,10 @@ class CountDispute(Body):
     def check(self, state: State, entry: Entry) -> None:
         challenge = state.challenge(entry.challenge)
         dispute = _find_open(challenge, self.dispute)
-        missing = [w for w in disputes.voters(challenge, dispute) if w not in dispute.votes]
-        if missing or not dispute.votes:
+        if not disputes.all_voted(challenge, dispute):
+            able = disputes.voters(challenge, dispute)
             raise WrongPhase(
-                f"Dispute {dispute.id} waits for {len(missing)} jurors.",
+                f"{len(dispute.votes)} of {len(able)} jurors have voted in dispute {dispute.id}.",
                 "Count it when all have voted; once their time is over, it counts itself.",
             )
 
