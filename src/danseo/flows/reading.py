@@ -99,6 +99,11 @@ def _nodes(source: Source, size: int) -> Nodes:
     return node
 
 
+def leaves(source: Source, number: int) -> list[bytes]:
+    """Return the leaves of the bundle `number`, each of which holds 256."""
+    return _bundle(source, number, checkpoint(source)[0].size)
+
+
 def text(blobs: Blobs, name: str, withheld: Mapping[str, int]) -> str:
     """Return a text that an entry names, or say that it is withheld."""
     if name in withheld:
