@@ -16,7 +16,7 @@ import pytest
 from danseo.chain import embedded
 from danseo.chain.client import Client, Contract
 from danseo.chain.embedded import open_chain
-from danseo.chain.evm import CHAIN_ID
+from danseo.chain.evm import CHAIN_ID, Evm
 from danseo.core.errors import Invalid, Refused, Unavailable
 from danseo.log.lock import Lock
 from tests.chain.nodes import ETHER, GENESIS, KEY, OTHER, bell, load
@@ -210,6 +210,70 @@ def test_a_transaction_that_no_block_can_take_changes_nothing(tmp_path: Path) ->
         assert (tmp_path / "journal").read_bytes() == before
         assert client.head().number == 1
         client.transfer(KEY, OTHER.address, 1)
+
+
+@pytest.fixture
+def replayed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The times of all blocks that are made or made again; a chain of any length is shelved."""
+    times: list[int] = []
+    mine = Evm.mine
+
+    def noted(evm: Evm, transactions: list[bytes], time: int) -> bytes:
+        times.append(time)
+        return mine(evm, transactions, time)
+
+    monkeypatch.setattr(embedded, "SHELVE_AFTER", 1)
+    monkeypatch.setattr(Evm, "mine", noted)
+    return times
+
+
+def test_what_is_on_the_shelf_need_not_be_replayed(
+    replayed: list[int], played: tuple[Path, Contract]
+) -> None:
+    folder, contract = played
+    with opened(folder, anew=False) as client:
+        head, events = client.head(), client.events([contract], 0, 100)
+    replayed.clear()
+    with opened(folder) as client:
+        assert replayed == []
+        assert client.head() == head
+        assert client.events([contract], 0, 100) == events
+        assert client.receipt(events[0].tx).events == (events[0],)  # type: ignore[union-attr]
+        client.send(KEY, contract, "ring", "", b"")
+    (folder / "shelf").unlink()
+    with opened(folder) as client:
+        assert len(replayed) == client.head().number + 1
+        assert client.call(contract, "count") == 6
+
+
+def test_lines_after_those_of_the_shelf_are_replayed(
+    replayed: list[int], played: tuple[Path, Contract]
+) -> None:
+    folder, contract = played
+    shelf = (folder / "shelf").read_bytes()
+    with opened(folder) as client:
+        client.send(KEY, contract, "ring", "", b"")
+    (folder / "shelf").write_bytes(shelf)
+    replayed.clear()
+    with opened(folder) as client:
+        assert len(replayed) == 1
+        assert client.call(contract, "count") == 6
+
+
+@pytest.mark.usefixtures("replayed")
+def test_a_damaged_or_foreign_shelf_is_not_believed(
+    tmp_path: Path, played: tuple[Path, Contract]
+) -> None:
+    folder, contract = played
+    with opened(tmp_path / "foreign", GENESIS) as client:
+        client.faucet(KEY.address, 1)
+    whole = (folder / "shelf").read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for bad in (bytes(flipped), whole[:-1], b"", (tmp_path / "foreign" / "shelf").read_bytes()):
+        (folder / "shelf").write_bytes(bad)
+        with opened(folder) as client:
+            assert client.call(contract, "count") == 5
 
 
 def test_the_journal_says_which_chain_it_is_of(played: tuple[Path, Contract]) -> None:

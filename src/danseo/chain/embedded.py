@@ -4,7 +4,7 @@ The journal holds one line of JSON for the genesis and one for each block: its t
 transactions and the hash that it must have. A line is on the disk before anybody hears of its
 block, so that a chain never forgets what it has confirmed, however its process ends. A torn last
 line was never confirmed and is dropped. Since a block follows from the journal alone, replaying it
-gives each hash again; a journal that gives another one is refused.
+gives each hash again; a journal that gives another one is refused. `shelf` spares most of it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import orjson
 
+from danseo.chain import shelf
 from danseo.chain.evm import CHAIN_ID, FAUCET, TIP, Evm, fault
 from danseo.chain.wallet import hash_of, sign
 from danseo.core.errors import Invalid, Refused, Unavailable, Usage
@@ -26,6 +27,8 @@ from danseo.log import lock
 from danseo.log.lock import Lock
 
 VERSION: Final = 1
+SHELVE_AFTER: Final = 16
+"""New blocks after which the database is stored anew when the chain is closed."""
 PATIENCE: Final = 30
 """Seconds to wait for another process to be done with the chain."""
 
@@ -47,6 +50,7 @@ class Embedded:
         self._journal = -1
         self._read = 0
         self._evm: Evm | None = None
+        self._shelved = 0
         self._file = (-1, -1)
         self._busy = threading.RLock()
 
@@ -161,8 +165,15 @@ class Embedded:
             time.sleep(0.02)
         return held
 
+    @property
+    def _shelf(self) -> Path:
+        return self.folder / "shelf"
+
     def _let_go(self) -> None:
         if self._journal >= 0:
+            if self._evm is not None and self._evm.number >= self._shelved + SHELVE_AFTER:
+                shelf.keep(self._shelf, os.pread(self._journal, self._read, 0), self._evm.database)
+                self._shelved = self._evm.number
             os.close(self._journal)
             self._journal = -1
         if self._lock is not None:
@@ -174,18 +185,32 @@ class Embedded:
         stat = os.fstat(self._journal)
         file = (stat.st_dev, stat.st_ino)
         if file != self._file or stat.st_size < self._read:
-            self._evm, self._read, self._file = None, 0, file
+            self._evm, self._read, self._shelved, self._file = None, 0, 0, file
         if self._evm is None:
             self._read = 0
         whole = _whole_lines(os.pread(self._journal, stat.st_size - self._read, self._read))
         if stat.st_size > self._read + len(whole):
             os.ftruncate(self._journal, self._read + len(whole))  # torn: nobody heard of it
-        lines = whole.splitlines(keepends=True)
-        if self._evm is None and not lines:
+        if self._evm is None and not whole:
             self._begin(genesis_time)
-        for line in lines:
+        elif self._evm is None:
+            whole = whole[self._recall(whole) :]
+        for line in whole.splitlines(keepends=True):
             self._replay(line)
             self._read += len(line)
+
+    def _recall(self, journal: bytes) -> int:
+        """Take the chain from the shelf, as far as it goes; return how many bytes that saves."""
+        found = shelf.recall(self._shelf, journal)
+        if found is None:
+            return 0
+        done, database = found
+        lines = journal[:done].splitlines()
+        evm = Evm(orjson.loads(lines[0])["time"], database)
+        if evm.hash.hex() != orjson.loads(lines[-1])["hash"]:
+            return 0
+        self._evm, self._read, self._shelved = evm, done, evm.number
+        return done
 
     def _begin(self, genesis_time: int | None) -> None:
         if genesis_time is None:

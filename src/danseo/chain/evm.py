@@ -27,7 +27,10 @@ _NO_ONE: Final = bytes(20)
 class Evm:
     """A chain of its own. Each call of `mine` makes one block."""
 
-    def __init__(self, genesis_time: int) -> None:
+    def __init__(self, genesis_time: int, database: dict[bytes, bytes] | None = None) -> None:
+        """Begin a chain at `genesis_time`, or go on with one that `database` was made from."""
+        from eth.db.atomic import AtomicDB
+        from eth.db.backends.memory import MemoryDB
         from eth_tester.backends.pyevm import main as tester
 
         state = {"balance": WEALTH, "nonce": 0, "code": b"", "storage": {}}
@@ -37,9 +40,17 @@ class Evm:
             ),
             {_raw(FAUCET.address): state},
         )
+        if database is not None:
+            self._chain = type(self._chain)(AtomicDB(MemoryDB(database)))
         self._known: dict[bytes, tuple[int, int]] = {}
         self._logs: list[list[dict[str, Any]]] = []
         self._methods = _methods(self)
+
+    @property
+    def database(self) -> dict[bytes, bytes]:
+        """All that the chain is made of, by hash."""
+        store: dict[bytes, bytes] = self._chain.chaindb.db.wrapped_db.kv_store
+        return store
 
     @property
     def number(self) -> int:

@@ -8,27 +8,34 @@ from typing import Any, Final
 
 from danseo.chain.abi import Abi
 from danseo.chain.node import Fault
-from danseo.core.errors import Conflict, NotAllowed, NotCovered, Refused, WrongPhase
+from danseo.core.errors import Conflict, NotAllowed, NotCovered, NotFound, Refused, WrongPhase
 
 _KINDS: Final = (
+    (r"^Already", Conflict, "Look at what stands on the chain now."),
     (
-        r"Insufficient|NotCovered|Exceed|TooMuch|Short|OutOfFunds|Cap|TooPoor|insufficient funds",
+        r"Insufficient|TooMuch|Outflow|Exceed|Wrong(Bond|Value)|NothingArrived|AboveCap|Short",
         NotCovered,
         "Let it have more, or ask for less.",
     ),
     (
-        r"Unauthorized|NotAllowed|Only|NotThe|Not(Owner|Guardian|Minter|Timelock)|Forbidden|Signer",
+        r"Unauthorized|MayNot|NotAllowed|^Only|Only[A-Z]|Restricted|InvalidSign|NotThe[A-Z]",
         NotAllowed,
         "Act as the one who may.",
     ),
     (
-        r"Early|Late|Window|Unlock|Lock|Phase|Unexpected|Pending|Not(Yet|Ready)|Expired|Deadline|Over"
-        r"|NothingTo|Timepoint",
+        r"NotIn|NotListed|NotAn?[A-Z]|Nonexistent|^No[A-Z]|Unknown",
+        NotFound,
+        "See that it stands in the log and on the chain by this name and amount.",
+    ),
+    (
+        r"Early|Late|Window(Open|Over)|Overdue|Stale|Pending|Unexpected|Locked|Expired|NotReady"
+        r"|NothingTo|Future|NotYet",
         WrongPhase,
         "Look at what stands on the chain now, and at its times.",
     ),
     (r"", Conflict, "Look at what stands on the chain now."),
 )
+"""By words in the name of an error: what it comes to, and what to do about it."""
 _PANICS: Final = {0x11: "an overflow", 0x12: "a division by zero", 0x32: "an index out of range"}
 
 
