@@ -1,4 +1,4 @@
-"""A deployed challenge for tests of its contracts: the factory, the set, and the ways through it."""
+"""A deployed challenge for tests of its contracts: factory, set, and the ways through it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def make_factory(world: World) -> Contract:
     kinds = ("ProgressCoin", "ChallengeGovernor", "ChallengeTimelock", "LogAnchor", "Stake")
-    return world.deploy("ChallengeFactory", *(world.deploy(kind) for kind in kinds))
+    return world.deploy("ChallengeFactory", *(world.deploy(kind).address for kind in kinds))
 
 
 class Deployed:
@@ -121,7 +121,7 @@ class Deployed:
         return proposal
 
     def carry(self, contract: Contract, method: str, *args: Any, by: str) -> None:
-        """Have the DAO do something, by the votes of one account; all events are the last call's."""
+        """Have the DAO do something, by one account's votes. The events kept are the last call's."""
         text = f"{method} at {self.world.time}"
         proposal = self.propose([(contract, self.data(contract, method, *args))], text, by)
         proposal.vote(by, FOR)
