@@ -215,8 +215,8 @@ def _enter(
     from danseo.cli.here import here, receipt
     from danseo.flows import money, notation
 
-    number, asset = notation.read_money(amount)
     with here(*options) as at:
+        number, asset = notation.read_money(amount, at.desk.challenge(name).terms.assets())
         key = at.key(at.desk.challenge(name).organiser)
         account = at.address(who)
         entry = getattr(money, act)(at.desk, key, name, account, asset, number, evidence)

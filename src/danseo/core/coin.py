@@ -104,14 +104,15 @@ def _check_assets(coin: Coin) -> None:
         raise Conflict(
             f"terms.coin.assets lists {len(names)} assets.", f"List 1 to {MAX_ASSETS} of them."
         )
+    short = [name.rpartition(":")[0] or name for name in [*names, coin.symbol]]
     for i, (name, token) in enumerate(zip(names, tokens, strict=True)):
-        if name in names[:i] or token in tokens[:i]:
+        if short[i] in short[:i] or token in tokens[:i]:
             raise Conflict(f"terms.coin.assets lists {name} twice.", "List each asset once.")
         if token == ETHER and name != "ETH:18":
             raise Conflict(
                 f"{name} is listed under the zero address.", "That is ETH:18; name a token."
             )
-    if coin.symbol in names:
+    if short[-1] in short[:-1]:
         raise Conflict(
             f"terms.coin.symbol is {coin.symbol}, a listed asset.", "Give the coin another symbol."
         )
@@ -134,20 +135,33 @@ def _check_times(coin: Coin, terms: Terms) -> None:
             f"waits {coin.window}.",
             "Let terms.coin.exit_delay exceed the window.",
         )
-    ends = terms.deadline + terms.reveal_window + terms.score_window + 2 * terms.truth_window
+    ends = settled_by(terms)
     if coin.exits_from < ends:
         raise Conflict(
-            f"Stakes can leave from {coin.exits_from}, and the settlement comes by {ends}.",
+            f"Stakes can leave from {coin.exits_from}, and are at risk until {ends}.",
             "Let terms.coin.exits_from be no earlier than that.",
         )
 
 
+def settled_by(terms: Terms) -> int:
+    """Return the latest time by which a challenge is settled and what is disputed is decided."""
+    ends = terms.deadline + terms.reveal_window + terms.score_window + 2 * terms.truth_window
+    if terms.dispute:
+        ends += terms.dispute.window + terms.dispute.answer + terms.dispute.vote
+    return ends
+
+
 def _check_stakes(coin: Coin, terms: Terms) -> None:
-    """One stake contract holds one asset, so bond and stake cannot differ where one is listed."""
+    """One stake contract holds one asset, so bonds and stakes are all in one."""
     bond, stake = terms.bond.asset, terms.stake.asset
     if bond != stake:
         raise Conflict(
             f"The bond is in {bond} and the stake in {stake}.", "Take one asset for both."
+        )
+    if terms.dispute and terms.dispute.bond.asset != bond:
+        raise Conflict(
+            f"A dispute's bond is in {terms.dispute.bond.asset}, a clue's in {bond}.",
+            "Take one asset for both.",
         )
     if bond == coin.symbol:
         raise Conflict(f"The bond is in {bond}, the coin itself.", "Take an asset that it lists.")

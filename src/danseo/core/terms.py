@@ -166,6 +166,13 @@ class Terms:
     follows: Slug | None = None
     """The round before, whose DAO may have decided the curve or the scorers of this one."""
 
+    def assets(self) -> list[str]:
+        """Return the assets that the terms name, the coin among them, each once."""
+        coin = [*(one.asset for one in self.coin.assets), self.coin.symbol] if self.coin else []
+        named = [self.bond.asset, self.stake.asset]
+        named += [self.dispute.bond.asset] if self.dispute else []
+        return list(dict.fromkeys([*coin, *named]))
+
     def value_curve(self) -> Curve:
         """Return V, from progress on the step grid to units."""
         points = tuple((p.score, p.units) for p in self.curve)

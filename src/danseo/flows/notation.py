@@ -7,16 +7,18 @@ seconds since 1970, amounts in an asset's smallest unit.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation, Overflow
 from typing import Final
 
 from danseo.core import words
+from danseo.core.coin import decimals
 from danseo.core.curve import BILLION
 from danseo.core.errors import Usage
 from danseo.core.reward import SHARES
 
-decimal = words.decimal
+decimal, money = words.decimal, words.money
 
 LAST: Final = 253_402_300_799
 """The end of the year 9999, in seconds since 1970: the last time that is shown as a date."""
@@ -25,7 +27,7 @@ _LONGEST: Final = 100
 _MOST: Final = 10**30
 _DURATION: Final = re.compile(r"([0-9]{1,12}) ?([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_MONEY: Final = re.compile(r"([0-9][0-9_]{0,99}) ([A-Z][A-Z0-9.:-]*)")
+_MONEY: Final = re.compile(r"([0-9][0-9_,]{0,99})(?:\.([0-9]{1,30}))? ([A-Z][A-Z0-9.:-]*)")
 
 
 def billionths(text: str) -> int:
@@ -54,25 +56,31 @@ def percent(part: int, whole: int = SHARES) -> str:
     return f"{sign}{hundredths // 100}.{hundredths % 100:02d} %"
 
 
-def money(amount: int, asset: str) -> str:
-    """Return an amount with its asset.
+def read_money(text: str, assets: Iterable[str] = ()) -> tuple[int, str]:
+    """Return (amount, asset) of a text such as "1.5 ETH"; raise `Usage` for any other.
 
-    >>> money(1234567, "KRW")
-    '1,234,567 KRW'
-    """
-    return f"{amount:,} {asset}"
+    The amount is in the smallest unit. Which decimals a short name has, `assets` say: the names
+    that the challenge knows. Any other name stands for itself, and has those that it says.
 
-
-def read_money(text: str) -> tuple[int, str]:
-    """Return (amount, asset) of a text such as "1_000 KRW"; raise `Usage` for any other.
-
+    >>> read_money("1.5 ETH", ["ETH:18"])
+    (1500000000000000000, 'ETH:18')
     >>> read_money("1_000 KRW")
     (1000, 'KRW')
     """
     found = _MONEY.fullmatch(text.strip())
     if found is None:
         raise Usage(f"{text!r} is no amount.", 'Write an amount and an asset: "1000 KRW".')
-    return int(found[1].replace("_", "")), found[2]
+    whole, part, name = found[1], found[2] or "", found[3]
+    meant = sorted({one for one in assets if name in (one, one.rpartition(":")[0])})
+    if len(meant) > 1:
+        raise Usage(f"{name} can be {' or '.join(meant)}.", "Write the name in full.")
+    asset = meant[0] if meant else name
+    places = decimals(asset)
+    if len(part) > places:
+        has = f"{places} decimals" if places else "no decimals"
+        raise Usage(f"{text!r} is too fine.", f"{asset} has {has} here.")
+    digits = re.sub("[_,]", "", whole) + part.ljust(places, "0")
+    return int(digits), asset
 
 
 def instant(seconds: int) -> str:

@@ -99,6 +99,8 @@ def _terms(desk: Desk, draft: Draft, store: Store) -> dict[str, Any]:
     body["about"] = store.put(canonical.encode(_about(store, draft)))
     if draft.code:
         body["code"] = store.put_file(draft.code)
+    if draft.rules:
+        body["rules"] = store.put_file(draft.rules)
     body["truth"] = {
         "cipher": store.put(sealed.ciphertext),
         "plain": sealed.plain_hash,

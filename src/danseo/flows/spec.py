@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from danseo.core.coin import ETHER
 from danseo.core.curve import BILLION
 from danseo.core.entry import parse
 from danseo.core.errors import Usage
@@ -27,6 +28,24 @@ _RATIO: Final = re.compile(r"([0-9]+)/([0-9]+)")
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _LATER: Final = "0" * 64
 """Stands for what is not known before the truth is encrypted and the blobs are stored."""
+_TOKEN: Final = re.compile(r"0x[0-9a-f]{40}")
+_PARTS: Final = (
+    ("outflow", "outflow", "0.5"),
+    ("guarded", "guarded_until", "0.05"),
+    ("threshold", "threshold", "0.001"),
+    ("quorum", "quorum", "0.1"),
+)
+_SPANS: Final = (
+    ("window", "window", "3d"),
+    ("voting_delay", "voting_delay", "4h"),
+    ("voting_period", "voting_period", "1d"),
+    ("timelock", "timelock_delay", "12h"),
+    ("exit_delay", "exit_delay", "5d"),
+    ("uptake", "uptake", "2d"),
+    ("patience", "patience", "30d"),
+    ("hold", "hold", "90d"),
+)
+"""Keys of [coin], the terms they become, and what holds where they are left out."""
 
 EXAMPLE: Final = """\
 # A challenge of danseo. `danseo challenge check FILE` says what is wrong or unwise.
@@ -38,6 +57,8 @@ description = "What is asked, what the data is, what counts as a clue."
 licence = "CC-BY-4.0"           # of the public data (SPDX)
 deadline = "30d"                # from the opening, or a date: 2030-01-31T12:00:00Z
 data = ["public.csv"]           # files that everyone gets, beside this file
+# rules = "rules.md"            # what contributors accept before their first clue
+# follows = "earlier"           # the round before: what its DAO decided binds this one
 
 [score]
 scorer = "rmse-1"               # fbeta-1, auc-1, rmse-1, accuracy-1, cer-1
@@ -60,10 +81,35 @@ bond = "0 KRW"                  # locked from commitment to reveal
 stake = "0 KRW"                 # of each scorer
 remainder = "donors"            # what is left: "donors", or "successor:NAME"
 
+# [coin]                        # money in contracts, paid in and by a coin; leave it out for none
+# symbol = "INK"
+# assets = ["ETH"]              # that the pool takes; a token as "USDC:6=0x..."
+# guardian = "guardian-1"       # may veto payouts while little coin is minted
+# guarded = 0.05                # ... until this part of all coin is,
+# guardian_until = "365d"       # ... or until then
+# bond = "0.05 ETH"             # of whoever publishes a payout root
+# window = "3d"                 # in which a root can be vetoed: longer than a vote
+# outflow = 0.5                 # part of the pool that can leave in one window
+# threshold = 0.001             # part of all coin that may propose
+# quorum = 0.1                  # part of all coin that must vote
+# voting_delay = "4h"
+# voting_period = "1d"
+# timelock = "12h"              # from a vote to its effect
+# exit_delay = "5d"             # for a stake that leaves by itself
+# uptake = "2d"                 # for the log to take an entry up that was handed in on chain
+# patience = "30d"              # how long such an entry may hold payouts up
+# hold = "90d"                  # how long a payout can be held, once, with a reason
+
 [windows]
 reveal = "3d"                   # after a commitment
 score = "2d"                    # for the scorers, each clue
 truth = "7d"                    # for the trustees, after the last reveal
+
+# [dispute]                     # of a score or a missing citation; leave it out for none
+# bond = "10_000 KRW"           # the loser's goes to the winner; in the stake's asset
+# window = "7d"                 # after the settlement; the close and full pay wait for it
+# answer = "3d"                 # for the other side
+# vote = "4d"                   # then, for the jurors
 
 [people]                        # names of keys here, or addresses
 scorers = ["scorer-1", "scorer-2"]
@@ -84,7 +130,8 @@ class Draft:
     """A challenge as its file states it, before anything is encrypted, sealed or signed.
 
     `body` is the terms as plain JSON; what it cannot know yet are placeholders. `truth` is the
-    file of the hidden truth, `data` the public files, `code` a scorer of the organiser's own.
+    file of the hidden truth, `data` the public files, `code` a scorer of the organiser's own,
+    `rules` what contributors accept.
     """
 
     name: str
@@ -93,6 +140,7 @@ class Draft:
     data: tuple[Path, ...]
     truth: Path
     code: Path | None
+    rules: Path | None = None
 
     def terms(self) -> Terms:
         """Return the terms as they stand, placeholders included; raise `Malformed` for bad ones."""
@@ -125,6 +173,7 @@ class _Reader:
 
     def draft(self) -> Draft:
         code = self.get("score", "code", "", str)
+        rules = self.get("challenge", "rules", "", str)
         draft = Draft(
             name=self.get("challenge", "name", None, str),
             body=self.body(bool(code)),
@@ -136,6 +185,7 @@ class _Reader:
             data=tuple(self.public(f) for f in self.get("challenge", "data", [], list)),
             truth=self.beside(self.get("score", "truth", None, str)),
             code=self.beside(code) if code else None,
+            rules=self.beside(rules) if rules else None,
         )
         self.refuse_unknown()
         return draft
@@ -173,6 +223,14 @@ class _Reader:
         ]
         if own_code:
             body["code"] = _LATER
+        if self.get("challenge", "rules", "", str):
+            body["rules"] = _LATER
+        if follows := self.get("challenge", "follows", "", str):
+            body["follows"] = follows
+        if "dispute" in self.file:
+            body["dispute"] = self.dispute()
+        if "coin" in self.file:
+            body["coin"] = self.coin(body)
         return body
 
     def get(self, table: str, key: str, default: Any, kind: type | None = None) -> Any:
@@ -189,6 +247,65 @@ class _Reader:
         if kind and (not isinstance(value, kind) or isinstance(value, bool)):
             raise Usage(f"{table}.{key} is {value!r}.", f"It must be a {kind.__name__}.")
         return value
+
+    def dispute(self) -> dict[str, Any]:
+        self.get("dispute", "bond", None, str)
+        windows = {
+            name: read_duration(self.get("dispute", name, default, str))
+            for name, default in (("window", "7d"), ("answer", "3d"), ("vote", "4d"))
+        }
+        return {"bond": self.money("dispute", "bond"), **windows}
+
+    def coin(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the terms of the contracts. Stakes can leave once nothing can cost them any more,
+        and a month after."""
+        until = self.get("coin", "guardian_until", "365d")
+        coin: dict[str, Any] = {
+            "symbol": self.symbol(),
+            "assets": [{"asset": name, "token": token} for name, token in self.listed()],
+            "guardian": self.resolve(self.get("coin", "guardian", None, str)),
+            "bond": self.wei("bond", "0.05 ETH"),
+            "guardian_term": self.time(until, "coin.guardian_until"),
+        }
+        for key, name, part in _PARTS:
+            coin[name] = self.billionths("coin", key, Decimal(part))
+        for key, name, span in _SPANS:
+            coin[name] = read_duration(self.get("coin", key, span, str))
+        windows = [body[f"{one}_window"] for one in ("reveal", "score", "truth", "truth")]
+        disputes = body.get("dispute", {})
+        windows += [disputes.get(one, 0) for one in ("window", "answer", "vote")]
+        coin["exits_from"] = body["deadline"] + sum(windows) + 30 * 86_400
+        return coin
+
+    def symbol(self) -> str:
+        name: str = self.get("coin", "symbol", None, str)
+        return name if ":" in name else f"{name}:18"
+
+    def listed(self) -> list[tuple[str, str]]:
+        """Return (asset, token) of what the pool takes."""
+        found = []
+        for one in self.get("coin", "assets", ["ETH"], list):
+            name, _, token = str(one).partition("=")
+            if name in ("ETH", "ETH:18") and not token:
+                found.append(("ETH:18", ETHER))
+            elif _TOKEN.fullmatch(token.lower()) and ":" in name:
+                found.append((name, token.lower()))
+            else:
+                raise Usage(
+                    f"coin.assets names {one!r}.", 'Write "ETH", or a token as in "USDC:6=0x...".'
+                )
+        return found
+
+    def assets(self) -> list[str]:
+        """Return the assets that the coin lists: they say their decimals."""
+        return [name for name, _ in self.listed()] if "coin" in self.file else []
+
+    def wei(self, key: str, default: str) -> str:
+        text = self.get("coin", key, default, str)
+        amount, asset = read_money(text, ["ETH:18"])
+        if asset != "ETH:18":
+            raise Usage(f"coin.{key} is {text!r}.", 'It is in ETH: "0.05 ETH".')
+        return str(amount)
 
     def direction(self, scorer: str, own_code: bool) -> str:
         if own_code:
@@ -249,7 +366,7 @@ class _Reader:
     def money(self, table: str, key: str) -> dict[str, str]:
         text = self.get(table, key, "0 KRW", str)
         try:
-            amount, asset = read_money(text)
+            amount, asset = read_money(text, self.assets())
         except Usage as error:
             raise Usage(f"{table}.{key} is {text!r}.", error.remedy) from None
         return {"asset": asset, "amount": str(amount)}
