@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from danseo.cli import challenge, clue, demo, judge, key, log, look
+from danseo.cli import challenge, clue, demo, dispute, judge, key, log, look
 
 app = typer.Typer(
     name="danseo",
@@ -42,5 +42,6 @@ app.add_typer(key.group, name="key")
 app.add_typer(challenge.group, name="challenge")
 app.add_typer(clue.group, name="clue")
 judge.register(app)
+app.add_typer(dispute.group, name="dispute")
 look.register(app)
 demo.register(app)

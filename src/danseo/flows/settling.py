@@ -9,9 +9,11 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from danseo.core import dispute
 from danseo.core.challenge import Challenge, Clue, is_withheld
 from danseo.core.errors import NotFound, Unavailable, Unfit
 from danseo.core.kinds.challenge import Close
+from danseo.core.kinds.dispute import CountDispute
 from danseo.core.kinds.jury import CloseRound
 from danseo.core.kinds.log import Tick
 from danseo.core.kinds.score import ExactScore, PublishExact
@@ -125,19 +127,24 @@ def move_on(desk: Desk, key: Key, name: str) -> list[str]:
     return done
 
 
-def _moves(desk: Desk, name: str) -> Iterator[tuple[str, Tick | CloseRound | Close | None]]:
+def _moves(
+    desk: Desk, name: str
+) -> Iterator[tuple[str, Tick | CountDispute | CloseRound | Close | None]]:
     """Yield the first thing that anyone may do now; None as act stands for `settle`."""
     state, challenge, now = desk.state, desk.challenge(name), desk.now
     if any(due[2] == name and due[0] <= now for due in state.due):
         yield "let time pass", Tick()
     if challenge.status == "open" and challenge.key:
         yield "published exact scores and settled", None
-    for number, one in enumerate(challenge.rounds):
-        if not one.closed:
+    for one in challenge.disputes.values():
+        if one.status == "open" and dispute.all_voted(challenge, one):
+            yield f"counted dispute {one.id}", CountDispute(one.id)
+    for number, jury in enumerate(challenge.rounds):
+        if not jury.closed:
             if may_count(challenge, number, now):
                 yield f"counted jury round {number}", CloseRound(number)
             return
-    if challenge.status == "settled":
+    if challenge.status == "settled" and not challenge.contested:
         yield "closed the challenge", Close()
 
 
@@ -148,6 +155,6 @@ def may_count(challenge: Challenge, number: int, now: int) -> bool:
     return (
         challenge.status in ("open", "settled")
         and now >= terms.closes
-        and (challenge.status == "settled" or not terms.commons)
+        and (not terms.commons or (challenge.status == "settled" and not challenge.contested))
         and (head is None or head.committed_at > terms.opens)
     )

@@ -426,7 +426,7 @@ class _Reader:
         return path
 
     def refuse_unknown(self) -> None:
-        known = {table for table, _ in self.used} | {"round"}
+        known = {table for table, _ in self.used} | {"round", "dispute"}
         for table, section in self.file.items():
             if table not in known:
                 raise Usage(f"There is no table [{table}].", f"The tables are {sorted(known)}.")
