@@ -210,12 +210,12 @@ def holders(challenge: Challenge) -> list[Holder]:
     if record is None or coin is None:
         return []
     assets = [coin.symbol, *(one.asset for one in coin.assets)]
-    found = {a for asset in assets for a in record.leaves.get(asset, {})}
-    found |= {a for asset in assets for a in record.claimed.get(asset, {})}
+    leaves = {a: record.leaves.get(onchain.token_of(challenge, a), {}) for a in assets}
+    found = {a for asset in assets for a in (*leaves[asset], *record.claimed.get(asset, {}))}
     rows = []
     for account in found:
         claimed = {a: record.claimed.get(a, {}).get(account, 0) for a in assets}
-        declared = {a: record.leaves.get(a, {}).get(account, [(0, 0)])[-1][1] for a in assets}
+        declared = {a: leaves[a].get(account, [(0, 0)])[-1][1] for a in assets}
         claimable = {a: max(0, declared[a] - claimed[a]) for a in assets}
         rows.append(Holder(account, claimed, claimable))
     return sorted(
