@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from danseo.core import dispute, reward, treasury
+from danseo.core import dispute, onchain, reward, treasury
 from danseo.core.challenge import Challenge, phase
 from danseo.core.errors import Unavailable, Usage
 from danseo.core.reward import Node
