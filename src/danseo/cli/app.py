@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from danseo.cli import challenge, clue, demo, dispute, judge, key, log, look
+from danseo.cli import (
+    chain,
+    challenge,
+    clue,
+    dao,
+    demo,
+    dispute,
+    judge,
+    key,
+    log,
+    look,
+    pool,
+    stake,
+)
 
 app = typer.Typer(
     name="danseo",
@@ -42,6 +55,10 @@ app.add_typer(key.group, name="key")
 app.add_typer(challenge.group, name="challenge")
 app.add_typer(clue.group, name="clue")
 judge.register(app)
+app.add_typer(chain.group, name="chain")
+app.add_typer(pool.group, name="pool")
+app.add_typer(stake.group, name="stake")
+app.add_typer(dao.group, name="dao")
 app.add_typer(dispute.group, name="dispute")
 look.register(app)
 demo.register(app)

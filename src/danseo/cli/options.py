@@ -49,5 +49,9 @@ Cites = Annotated[
         help="A clue that it builds on. Without weights, cited clues share alike.",
     ),
 ]
+Unsigned = Annotated[
+    bool,
+    typer.Option("--unsigned", help="Print the transaction for another wallet to sign and send."),
+]
 OutFile = Annotated[Path, typer.Option("--out", help="The file to write.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write the files to.")]

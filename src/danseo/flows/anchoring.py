@@ -111,6 +111,14 @@ def take_up(desk: Desk, client: Client, name: str) -> list[str]:
     return said
 
 
+def must_anchor(desk: Desk, client: Client, name: str, one: Submission) -> bool:
+    """Say whether a submission is in the log, and beyond the newest anchor."""
+    found = deploying.contracts(client, desk.challenge(name))
+    with _source(desk) as source:
+        index = _index_of(source, one.data)
+    return index >= int(client.call(deploying.part(found, "anchor"), "size"))
+
+
 def include(desk: Desk, client: Client, name: str, which: str) -> Call:
     """Return the call that proves a submitted entry to be in the log, by the newest anchor."""
     challenge = desk.challenge(name)

@@ -143,6 +143,14 @@ def _check_holdings(client: Client, found: Contracts, coin: Coin, body: Report) 
         )
 
 
+def holdings(client: Client, challenge: Challenge) -> tuple[tuple[Holding, ...], int]:
+    """Return what pool and stake hold now, and how much of the coin there is."""
+    found, coin = deploying.contracts(client, challenge), challenge.terms.coin
+    head = client.head().number
+    held = _holdings(client, found, coin, head) if coin else ()
+    return held, _supply(client, found, head)
+
+
 def _holdings(client: Client, found: Contracts, coin: Coin, block: int) -> tuple[Holding, ...]:
     """Return what pool and stake hold of each listed asset after a block; bonds apart."""
     from danseo.chain.client import Contract

@@ -6,14 +6,17 @@ is cut short runs it again, or somebody else does. `carry_on` does all that can 
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from danseo.core import onchain
 from danseo.core.challenge import Challenge
-from danseo.core.coin import ETHER
-from danseo.core.errors import Conflict, NotCovered, NotFound, WrongPhase
+from danseo.core.coin import ETHER, decimals
+from danseo.core.errors import Conflict, NotCovered, NotFound, Usage, WrongPhase
 from danseo.core.kinds.payout import Declare, FreePayout, HoldPayout
 from danseo.core.onchain import Root, lost_asset
 from danseo.core.state import State
@@ -33,6 +36,8 @@ BATCH: Final = 150
 """Payees of one transaction: a batch of these takes about a quarter of a block's gas."""
 _ASKED: Final = 500
 """Questions to a node in one round trip."""
+_MOST: Final = 10**28
+"""Below this an amount is exact in 28 digits, and no pool could hold more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,34 @@ class Due:
     asset: str
     amount: int
     place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """An asset of the pool: what it holds now, and what the log knows. In the smallest unit."""
+
+    asset: str
+    holds: int
+    received: int
+    declared: int
+    claimed: int
+
+
+def purses(client: Client, challenge: Challenge) -> list[Purse]:
+    """Return what the pool holds of each asset now, and the coin as what is minted."""
+    found, record = deploying.contracts(client, challenge), onchain.of(challenge)
+    holdings, supply = observing.holdings(client, challenge)
+    held = [(one.asset, one.pool) for one in holdings]
+    if challenge.terms.coin:
+        held.append((challenge.terms.coin.symbol, supply))
+    purses = []
+    for asset, holds in held:
+        token = onchain.token_of(challenge, asset)
+        declared = sum(history[-1][1] for history in record.leaves.get(token, {}).values())
+        claimed = sum(record.claimed.get(asset, {}).values())
+        got = challenge.received.get(asset, 0) if token != found.coin else 0
+        purses.append(Purse(asset, holds, got, declared, claimed))
+    return purses
 
 
 def source_of(desk: Desk) -> Source:
@@ -111,6 +144,12 @@ def hold(desk: Desk, key: Key, name: str, account: str, reason: str, evidence: s
     """Hold payouts to an account back; `evidence` is a salted hash of what is known outside."""
     with desk.storing() as store:
         return desk.say(key, HoldPayout(account, store.put(reason.encode()), evidence), name)
+
+
+def salted(evidence: str) -> tuple[str, str]:
+    """Return a new salt and the hash of it with a text that stays private, both in hex."""
+    salt = secrets.token_hex(32)
+    return salt, hashlib.sha256(f"{salt} {evidence}".encode()).hexdigest()
 
 
 def free(desk: Desk, key: Key, name: str, account: str, evidence: str) -> Appended:
@@ -413,3 +452,26 @@ def _paid(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]:
         after = dues(client, desk.state, challenge)
         yield f"paid {len(before) - len(after)} of {len(before)} amounts that were due"
         yield from (f"could not pay {d.amount} {d.asset} to {d.account} now" for d in after)
+
+
+def read_amount(challenge: Challenge, text: str) -> tuple[str, int]:
+    """Return (asset, amount) of a text such as "1.5 ETH", in the smallest unit of a listed asset.
+
+    The asset may stand with its decimals or without; raise `Usage` for what is no exact amount.
+    """
+    coin = challenge.terms.coin
+    names = [one.asset for one in coin.assets] if coin else []
+    number, _, called = text.strip().partition(" ")
+    fitting = [asset for asset in names if called in (asset, asset.partition(":")[0])]
+    if len(fitting) != 1:
+        raise Usage(
+            f"{text!r} is no amount of what {challenge.id} lists: {', '.join(names) or 'nothing'}.",
+            'Write an amount and an asset, as in "1.5 ETH".',
+        )
+    try:
+        exact = Decimal(number.replace("_", "")).scaleb(decimals(fitting[0]))
+    except ArithmeticError:
+        exact = Decimal("NaN")
+    if not exact.is_finite() or exact != exact.to_integral_value() or not 0 < exact < _MOST:
+        raise Usage(f"{number!r} is no amount of {called}.", 'Write a decimal, as in "1.5 ETH".')
+    return fitting[0], int(exact)

@@ -63,6 +63,13 @@ def release(desk: Desk, key: Key, name: str, amount: int) -> Appended:
     return desk.say(key, Release(asset, amount), name)
 
 
+def accounts(client: Client, challenge: Challenge) -> list[str]:
+    """Return everyone for whom something was ever put down, in the chain's order."""
+    found = deploying.contracts(client, challenge)
+    events = client.events([deploying.part(found, "stake")], found.block, client.head().number)
+    return list(dict.fromkeys(e.args["account"] for e in events if e.name == "Deposited"))
+
+
 def held(client: Client, challenge: Challenge, account: str) -> Held:
     """Return what an account has in the stake contract."""
     found = deploying.contracts(client, challenge)
