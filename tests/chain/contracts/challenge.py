@@ -121,7 +121,7 @@ class Deployed:
         return proposal
 
     def carry(self, contract: Contract, method: str, *args: Any, by: str) -> None:
-        """Have the DAO do something, by one account's votes. The events kept are the last call's."""
+        """Have the DAO do something, by one account's votes. `events` are then of its execution."""
         text = f"{method} at {self.world.time}"
         proposal = self.propose([(contract, self.data(contract, method, *args))], text, by)
         proposal.vote(by, FOR)
