@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Leaf, PayoutTree} from "./PayoutTree.sol";
 import {IPool} from "./interfaces/IChallenge.sol";
 import {IAnchor, ICoin} from "./interfaces/IParts.sol";
 
@@ -34,13 +34,6 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         address[] assets; // what the pool takes beside ETH
     }
 
-    /// @notice One payee of a batch.
-    struct Leaf {
-        address account;
-        address asset;
-        uint256 cumulative;
-    }
-
     /// @notice A root that waits for its window to end; all zero where none does.
     struct Pending {
         bytes32 root;
@@ -51,17 +44,17 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
 
     /// @dev What may leave in one window. For the coin, `floor` is a ceiling of its supply.
     struct Window {
-        uint32 number; // 1 + time / window, so that zero means none yet
-        uint112 floor;
+        uint40 ends; // the first second after it
+        uint104 floor;
         uint112 peak; // the largest balance at the first payment of any window
     }
 
-    /// @notice Parts are per this.
-    uint256 public constant PARTS = 10 ** 9;
-    /// @notice All the coin that there can ever be, in its smallest unit.
-    uint256 public constant CAP = 10 ** 27;
-    /// @notice The most that the pool can hold of an asset.
-    uint256 public constant MOST = type(uint112).max;
+    /// @dev Parts are per this.
+    uint256 private constant PARTS = 10 ** 9;
+    /// @dev All the coin that there can ever be, in its smallest unit.
+    uint256 private constant CAP = 10 ** 27;
+    /// @dev The most that the pool takes of an asset.
+    uint256 private constant MOST = type(uint104).max;
     /// @dev Gas for paying a bond back: enough for a wallet, too little to hurt whoever pays.
     uint256 private constant GAS_FOR_BOND = 50_000;
     /// @dev Gas for each ETH payee of a batch, and for each transfer of a token.
@@ -100,18 +93,17 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     mapping(address asset => bool) public listed;
     /// @notice The root that waits for each size.
     mapping(uint64 size => Pending) public pending;
-    /// @notice What was paid to an account of an asset, in all.
-    mapping(address account => mapping(address asset => uint256)) public claimed;
     /// @notice Wei of bonds that could not be paid and wait for `collect`.
     mapping(address account => uint256) public credit;
     mapping(address asset => Window) private _windows;
+    mapping(address asset => mapping(address account => uint256)) private _claimed;
 
     /// @notice `amount` of `asset` arrived. A forfeited bond comes from this pool itself.
-    event Received(address indexed donor, address indexed asset, uint256 amount);
+    event Received(address indexed donor, address asset, uint256 amount);
     /// @notice `amount` of `asset` was paid to `account`.
-    event Paid(address indexed account, address indexed asset, uint256 amount);
+    event Paid(address indexed account, address asset, uint256 amount);
     /// @notice In a batch, `account` could not be paid; he is still owed it.
-    event PaymentFailed(address indexed account, address indexed asset, uint256 amount);
+    event PaymentFailed(address indexed account, address asset, uint256 amount);
     /// @notice `root` can take effect from `effectiveAt` on; the log had `logRoot` at this size.
     event Published(
         uint64 indexed size,
@@ -296,12 +288,15 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         bytes32[] calldata proof
     ) external nonReentrant returns (uint256 amount) {
         prove(account, asset, cumulative, proof);
-        uint256 had = claimed[account][asset];
+        mapping(address => uint256) storage paid = _claimed[asset];
+        uint256 had = paid[account];
         if (cumulative <= had) revert NothingToClaim(account, asset, had);
-        amount = cumulative - had;
+        unchecked {
+            amount = cumulative - had;
+        }
         uint256 left = _open(asset);
         if (amount > left) revert OverOutflow(asset, amount, left);
-        claimed[account][asset] = cumulative;
+        paid[account] = cumulative;
         emit Paid(account, asset, amount);
         if (!_send(account, asset, amount, gasleft())) {
             revert PaymentRefused(account, asset, amount);
@@ -318,22 +313,18 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         bytes32[] calldata proof,
         bool[] calldata flags
     ) external nonReentrant {
-        bytes32[] memory hashes = new bytes32[](leaves.length);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            hashes[i] = _hash(leaves[i].account, leaves[i].asset, leaves[i].cumulative);
-        }
-        if (MerkleProof.processMultiProofCalldata(proof, flags, hashes) != root || root == 0) {
-            revert BatchNotInTheRoot();
-        }
-        address open = address(this); // which is no asset
+        if (PayoutTree.rootOf(leaves, proof, flags) != root) revert BatchNotInTheRoot();
+        address asset = address(this); // which is no asset
         uint256 left;
         for (uint256 i = 0; i < leaves.length; ++i) {
             Leaf calldata leaf = leaves[i];
-            if (leaf.asset != open) {
-                open = leaf.asset;
-                left = _open(open);
+            if (leaf.asset != asset) {
+                asset = leaf.asset;
+                left = _open(asset);
             }
-            left -= _payLeaf(leaf.account, open, leaf.cumulative, left);
+            unchecked {
+                left -= _payLeaf(leaf.account, asset, leaf.cumulative, left);
+            }
         }
     }
 
@@ -348,16 +339,24 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         uint256 cumulative,
         bytes32[] calldata proof
     ) public view {
-        bytes32 leaf = _hash(account, asset, cumulative);
-        if (!MerkleProof.verifyCalldata(proof, root, leaf)) {
+        if (PayoutTree.rootOf(account, asset, cumulative, proof) != root) {
             revert NotInTheRoot(account, asset, cumulative);
         }
+    }
+
+    /// @notice Return what was paid to an account of an asset, in all.
+    /// @param account Whom.
+    /// @param asset The zero address is ETH.
+    function claimed(address account, address asset) external view returns (uint256) {
+        return _claimed[asset][account];
     }
 
     /// @notice Return how much of an asset may still leave in the window that runs now.
     /// @param asset The zero address is ETH.
     function leaving(address asset) external view returns (uint256 left) {
-        (left, ) = _leaving(asset);
+        Window storage its = _windows[asset];
+        if (block.timestamp < its.ends) return _left(asset, its.floor);
+        (left, , ) = _next(asset, its.peak);
     }
 
     /// @notice Return whether the guardian can veto now.
@@ -374,16 +373,19 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         uint256 cumulative,
         uint256 left
     ) private returns (uint256 amount) {
-        uint256 had = claimed[account][asset];
+        mapping(address => uint256) storage paid = _claimed[asset];
+        uint256 had = paid[account];
         if (cumulative <= had) return 0;
-        amount = cumulative - had;
+        unchecked {
+            amount = cumulative - had;
+        }
         if (amount <= left) {
-            claimed[account][asset] = cumulative;
+            paid[account] = cumulative;
             if (_send(account, asset, amount, asset == ETH ? GAS_FOR_ETH : GAS_FOR_TOKEN)) {
                 emit Paid(account, asset, amount);
                 return amount;
             }
-            claimed[account][asset] = had;
+            paid[account] = had;
         }
         emit PaymentFailed(account, asset, amount);
         return 0;
@@ -393,44 +395,47 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     function _book(address donor, address asset, uint256 amount) private {
         if (amount == 0) revert NothingArrived(asset);
         Window storage its = _windows[asset];
-        if (its.number == _number()) its.floor = uint112(Math.min(its.floor + amount, MOST));
+        if (block.timestamp < its.ends) its.floor = uint104(Math.min(its.floor + amount, MOST));
         emit Received(donor, asset, amount);
     }
 
     /// @dev Return what may leave now; open the window if this is its first payment.
     function _open(address asset) private returns (uint256 left) {
-        Window memory its;
-        (left, its) = _leaving(asset);
-        if (its.number != 0) _windows[asset] = its;
+        Window storage its = _windows[asset];
+        if (block.timestamp < its.ends) return _left(asset, its.floor);
+        uint256 floor;
+        uint256 peak;
+        (left, floor, peak) = _next(asset, its.peak);
+        uint256 ends = block.timestamp - (block.timestamp % window) + window;
+        _windows[asset] = Window(uint40(ends), uint104(floor), uint112(peak));
     }
 
-    /// @dev Return what may leave now, and the window to open; its number is zero if it is open.
-    function _leaving(address asset) private view returns (uint256 left, Window memory opened) {
-        Window storage its = _windows[asset];
-        uint32 number = _number();
+    /// @dev Return what may leave in an open window.
+    function _left(address asset, uint256 floor) private view returns (uint256) {
+        if (asset == coin) return floor - ICoin(coin).totalSupply();
+        return Math.saturatingSub(_holds(asset), floor);
+    }
+
+    /// @dev Return what may leave in a window that opens now, and its floor and peak.
+    function _next(
+        address asset,
+        uint256 peak
+    ) private view returns (uint256 left, uint256 floor, uint256 newPeak) {
         if (asset == coin) {
             uint256 supply = ICoin(coin).totalSupply();
-            if (its.number == number) return (its.floor - supply, opened);
-            uint256 ceiling = Math.min(CAP, supply + Math.ceilDiv(outflow * CAP, PARTS));
-            return (ceiling - supply, Window(number, uint112(ceiling), 0));
+            left = Math.min(CAP - supply, Math.ceilDiv(outflow * CAP, PARTS));
+            return (left, supply + left, 0);
         }
         uint256 holds = Math.min(_holds(asset), MOST);
-        if (its.number == number) {
-            return (Math.saturatingSub(holds, its.floor), opened);
-        }
-        uint256 peak = Math.max(its.peak, holds);
-        left = Math.min(holds, Math.ceilDiv(outflow * peak, PARTS));
-        return (left, Window(number, uint112(holds - left), uint112(peak)));
+        newPeak = Math.max(peak, holds);
+        left = Math.min(holds, Math.ceilDiv(outflow * newPeak, PARTS));
+        floor = holds - left;
     }
 
     /// @dev Return what the pool has of an asset, bonds apart.
     function _holds(address asset) private view returns (uint256) {
         if (asset == ETH) return address(this).balance - escrow;
         return IERC20(asset).balanceOf(address(this));
-    }
-
-    function _number() private view returns (uint32) {
-        return uint32(1 + block.timestamp / window);
     }
 
     function _pending(uint64 size_) private view returns (Pending storage its) {
@@ -478,14 +483,5 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
             }
             mstore(0x40, free)
         }
-    }
-
-    /// @dev Hash a leaf as OpenZeppelin's standard tree does: twice, so that no node passes for one.
-    function _hash(
-        address account,
-        address asset,
-        uint256 cumulative
-    ) private pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(account, asset, cumulative))));
     }
 }
