@@ -33,6 +33,19 @@ def _settled(_opened: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def _coined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("coined") / "prize"
+    play.with_coin(play.begin(home))
+    return home
+
+
+@pytest.fixture
+def coined(_coined: Path, tmp_path: Path) -> Stage:
+    """An open challenge with contracts: 50 ETH in the pool, and clue 17 a step of contributor-1."""
+    return _copy(_coined, tmp_path)
+
+
 @pytest.fixture
 def opened(_opened: Path, tmp_path: Path) -> Stage:
     """An open challenge: clue 17 is a step, clue 21 waits for its scorers."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from danseo.cli import main
+from danseo import app as wiring
+from danseo.cli import here, main
+from danseo.flows import deploying
 
 METHOD = """\
 def main(data, out):
@@ -107,6 +109,51 @@ def open_example(stage: Stage) -> None:
     stage.do("challenge deposit example contributor-2 '500 KRW'")
     stage.do("challenge acknowledge example --everyone")
     stage.do("challenge fund example donor-1 '1_000_000 KRW'")
+
+
+COIN = """
+[coin]
+symbol = "INK"
+guardian = "guardian"
+bond = "0.1 ETH"
+outflow = 1
+quorum = 0.05
+threshold = 0.001
+guarded = 0.5
+"""
+
+
+def with_coin(stage: Stage) -> None:
+    """Open the example with bonds in ETH and a coin; deploy, fund, publish and score a clue."""
+    stage.do("key new guardian --no-password")
+    file = stage.home / "challenge.toml"
+    text = file.read_text().replace("[windows]", COIN + "\n[windows]")
+    text = text.replace('"100 KRW"', '"0.01 ETH"').replace('"1_000 KRW"', '"1 ETH"')
+    file.write_text(text)
+    stage.do("challenge open {home}/challenge.toml")
+    people = "operator donor-1 scorer-1 scorer-2 contributor-1 contributor-2 guardian"
+    stage.do(f"chain faucet {people} --amount 100")
+    stage.do("chain deploy example")
+    for who, amount in (("scorer-1", 1), ("scorer-2", 1), ("contributor-1", 2)):
+        stage.do(f"stake deposit example '{amount} ETH'", who)
+    stage.do("pool fund example '50 ETH'", "donor-1")
+    stage.do("chain observe example")
+    stage.do("challenge acknowledge example --everyone")
+    publish(stage, "guess-1.csv", "contributor-1")
+    stage.do("score example --everyone")
+
+
+def false_root(stage: Stage, who: str) -> int:
+    """Let a thief publish a root of his own for the next size that the log can have."""
+    settings = here.chosen(str(stage.home))
+    thief = wiring.load_key(settings, who, lambda name: "")
+    with wiring.desk(settings) as desk, wiring.chain(settings) as client:
+        found = deploying.contracts(client, desk.challenge("example"))
+        size = desk.state.size + 1
+        bond = client.call(deploying.part(found, "pool"), "bond")
+        false = (size, b"\1" * 32, b"\2" * 32)
+        deploying.call_of(found, "pool", "publish", *false, value=bond).send(client, thief)
+    return size
 
 
 def publish(stage: Stage, file: str, key: str, extra: str = "") -> int:

@@ -10,12 +10,11 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from danseo.core import onchain
 from danseo.core.challenge import Challenge
-from danseo.core.coin import ETHER, decimals
+from danseo.core.coin import ETHER
 from danseo.core.errors import Conflict, NotCovered, NotFound, Usage, WrongPhase
 from danseo.core.kinds.payout import Declare, FreePayout, HoldPayout
 from danseo.core.onchain import Root, lost_asset
@@ -23,7 +22,7 @@ from danseo.core.state import State
 from danseo.flows import deploying, observing, proving, reading
 from danseo.flows.acting import Desk
 from danseo.flows.deploying import Call
-from danseo.flows.notation import instant
+from danseo.flows.notation import instant, read_money
 from danseo.log.sequencer import Appended
 from danseo.log.signing import Key
 from danseo.log.source import FolderSource, Source
@@ -36,8 +35,6 @@ BATCH: Final = 150
 """Payees of one transaction: a batch of these takes about a quarter of a block's gas."""
 _ASKED: Final = 500
 """Questions to a node in one round trip."""
-_MOST: Final = 10**28
-"""Below this an amount is exact in 28 digits, and no pool could hold more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,23 +452,10 @@ def _paid(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]:
 
 
 def read_amount(challenge: Challenge, text: str) -> tuple[str, int]:
-    """Return (asset, amount) of a text such as "1.5 ETH", in the smallest unit of a listed asset.
-
-    The asset may stand with its decimals or without; raise `Usage` for what is no exact amount.
-    """
+    """Return (asset, amount) of a text such as "1.5 ETH", in the smallest unit of a listed asset."""
     coin = challenge.terms.coin
-    names = [one.asset for one in coin.assets] if coin else []
-    number, _, called = text.strip().partition(" ")
-    fitting = [asset for asset in names if called in (asset, asset.partition(":")[0])]
-    if len(fitting) != 1:
-        raise Usage(
-            f"{text!r} is no amount of what {challenge.id} lists: {', '.join(names) or 'nothing'}.",
-            'Write an amount and an asset, as in "1.5 ETH".',
-        )
-    try:
-        exact = Decimal(number.replace("_", "")).scaleb(decimals(fitting[0]))
-    except ArithmeticError:
-        exact = Decimal("NaN")
-    if not exact.is_finite() or exact != exact.to_integral_value() or not 0 < exact < _MOST:
-        raise Usage(f"{number!r} is no amount of {called}.", 'Write a decimal, as in "1.5 ETH".')
-    return fitting[0], int(exact)
+    amount, asset = read_money(text, [one.asset for one in coin.assets] if coin else [])
+    deploying.listed_token(challenge, asset)
+    if not amount:
+        raise Usage(f"{text!r} is nothing.", "Give an amount above 0.")
+    return asset, amount
