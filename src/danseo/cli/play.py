@@ -1,39 +1,29 @@
 """The play behind `danseo demo`: one whole challenge on a simulated clock, by ordinary commands.
 
-Each line that it shows is a command that anyone can type; it runs the very same code. Only the
-time is simulated: keys, files, signatures, the sandbox and the log are real.
+Only the time is simulated: keys, files, signatures, sandbox, log and contracts are real.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
+import secrets
 import shlex
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import typer
 from rich.console import Console
 
 from danseo import settings as configuration
-from danseo.cli import show
-from danseo.core.errors import DanseoError, Unavailable, Usage
+from danseo.cli.player import Player, environment
 
 if TYPE_CHECKING:
-    from danseo.flows.acting import Desk
     from danseo.scroll import ink
 
 NAME: Final = "read-the-ink"
 START: Final = "2030-01-01T00:00:00Z"
 ORIGIN: Final = "demo.danseo/log"
-MARK: Final = ".danseo-demo"
 
 SCORERS: Final = ("scorer-1", "scorer-2")
 TRUSTEES: Final = ("trustee-1", "trustee-2", "trustee-3")
@@ -50,6 +40,7 @@ CONTRIBUTORS: Final = (
     "silent",
 )
 DONORS: Final = ("donor-1", "donor-2")
+OTHERS: Final = ("guardian", "watcher", "thief")
 
 CHALLENGE: Final = """\
 [challenge]
@@ -74,8 +65,20 @@ curve = [[{baseline}, 0], [{goal}, 0.8]]
 jury = 0.2
 
 [money]
-bond = "10_000 KRW"
-stake = "500_000 KRW"
+bond = "0.01 ETH"
+stake = "0.5 ETH"
+
+[coin]
+symbol = "INK"
+assets = ["ETH"]
+guardian = "guardian"
+bond = "0.1 ETH"
+window = "3d"
+outflow = 0.6
+quorum = 0.02
+voting_delay = "1h"
+voting_period = "1d"
+timelock = "12h"
 
 [windows]
 reveal = "2d"
@@ -103,57 +106,31 @@ is. Take the picture's transparency as the mask of papyrus instead.
 
 def play(out: Path, data: Path | None, width: int) -> None:
     """Play the demo in the folder `out`."""
-    with _environment("DANSEO_HOME", str(out)):
+    with environment(DANSEO_HOME=str(out)):
         Play(out, Console(highlight=False)).everything(data or configuration.load().data, width)
 
 
-@contextlib.contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set a variable for the commands that the demo runs, as its user would by `export`."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
-@dataclass
-class Play:
-    """The demo: runs commands in-process and shows them as they are typed."""
-
-    home: Path
-    console: Console
+class Play(Player):
+    """The acts of the demo."""
 
     def everything(self, data: Path | None, width: int) -> None:
         """Play the challenge from an empty folder to the report."""
         from danseo.scroll import ink
 
         begun = time.monotonic()
-        self._fresh_folder()
+        self.fresh_folder()
         inputs = ink.prepare(self.home / "files", data, width=width)
         self.say(f"Input: {inputs.source}.")
         self._open(inputs)
         clues = self._publish(inputs)
-        self._finish(clues)
+        self._advance()
+        self._false_root()
+        self._settle(clues)
+        self._pay()
         self._look()
         self.say(f"Played in {time.monotonic() - begun:.0f} s. Open {self.home / 'report.html'}.")
 
     # --- the acts -------------------------------------------------------------------------------
-
-    def _fresh_folder(self) -> None:
-        if self.home.exists() and any(self.home.iterdir()):
-            if not (self.home / MARK).exists():
-                raise Usage(
-                    f"{self.home} is not empty, and no demo made it.",
-                    "Choose another folder with --out.",
-                )
-            shutil.rmtree(self.home)
-        self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / MARK).touch()
 
     def _open(self, inputs: ink.Inputs) -> None:
         self.head("A log begins, on a simulated clock; people make their keys")
@@ -162,7 +139,7 @@ class Play:
             f"init {self.home} --simulated --start {START} --origin {ORIGIN} "
             "--operator organiser --no-password"
         )
-        for name in (*SCORERS, *TRUSTEES, *JURORS, *CONTRIBUTORS, *DONORS):
+        for name in (*SCORERS, *TRUSTEES, *JURORS, *CONTRIBUTORS, *DONORS, *OTHERS):
             self.run(f"key new {name} --no-password", quiet=True)
         for name in (*SCORERS, *TRUSTEES):
             self.run("key register", key=name, quiet=True)
@@ -170,13 +147,19 @@ class Play:
         file = self._write_challenge(inputs)
         self.run(f"challenge check {file}", key="organiser")
         self.run(f"challenge open {file}", key="organiser")
+        self.head("Anyone deploys its contracts; donors fill the pool, and stakes are put down")
+        self.run(
+            f"chain faucet {' '.join(('organiser', *SCORERS, *CONTRIBUTORS, *DONORS, *OTHERS))}"
+        )
+        self.run(f"chain deploy {NAME}", key=DONORS[0])
         for name in SCORERS:
-            self.money("deposit", name, "500_000 KRW", quiet=True)
+            self.run(f"stake deposit {NAME} '0.5 ETH'", key=name, quiet=True)
         for name in CONTRIBUTORS:
-            self.money("deposit", name, "20_000 KRW", quiet=True)
+            self.run(f"stake deposit {NAME} '0.02 ETH'", key=name, quiet=True)
+        self.run(f"pool fund {NAME} '20 ETH'", key=DONORS[0])
+        self.run(f"chain observe {NAME}", key="organiser")
         for name in (*SCORERS, *TRUSTEES):
             self.run(f"challenge acknowledge {NAME}", key=name, quiet=True)
-        self.money("fund", DONORS[0], "10_000_000 KRW")
 
     def _write_challenge(self, inputs: ink.Inputs) -> Path:
         quoted = {
@@ -278,72 +261,86 @@ class Play:
             note, "observer", "Mask by transparency, not by darkness", "finding", FINDING
         )
 
-    def _finish(self, clues: dict[str, int]) -> None:
-        self.head("A late donation raises everybody's pay alike; an advance is paid")
+    def _advance(self) -> None:
+        self.head("A late donation raises everybody's pay alike; an advance is paid, in coin too")
         self.run(f"shares {NAME}")
-        self.money("fund", DONORS[1], "5_000_000 KRW")
+        self.run(f"pool fund {NAME} '10 ETH'", key=DONORS[1])
+        self.run(f"pool run {NAME}", key="watcher")
         self.run(f"shares {NAME}")
-        self.run(f"challenge pay {NAME} --evidence 'bank transfer, advance'", key="organiser")
+        self._pass("73h")
+        self.run(f"pool run {NAME}", key="watcher")
+
+    def _false_root(self) -> None:
+        self.head("A thief publishes a root that pays him everything; a stranger catches it")
+        size = self._steal()
+        self.run(f"pool check {NAME}")
+        self.run(f"pool dispute {NAME} {size}", key="watcher")
+        self.head("The coin's holders veto it, and vote a new value curve for the next round")
+        self.run(f"dao propose {NAME} veto {size} --why 'It pays a thief.'", key=CONTRIBUTORS[0])
+        curve = "[[0.3, 0], [0.7, 0.8]]"
+        self.run(
+            f"dao propose {NAME} next-curve '{curve}' --why 'Ask for more.'", key=CONTRIBUTORS[3]
+        )
+        self._pass("2h")
+        for number in (1, 2):
+            for holder in self._holders():
+                self.run(f"dao vote {NAME} {number} for", key=holder, quiet=True)
+        self._pass("25h")
+        for act in ("queue", "execute"):
+            for number in (1, 2):
+                self.run(f"dao {act} {NAME} {number}", key="watcher", quiet=act == "queue")
+            if act == "queue":
+                self._pass("13h")
+        self.run(f"pool run {NAME}", key="watcher")
+        self.run(f"dao show {NAME}")
+
+    def _settle(self, clues: dict[str, int]) -> None:
         self.head("The deadline passes; two of three trustees release the truth; anyone settles")
-        self.run("clock advance 24d", key="organiser")
+        self._pass("24d")
         self.run("tick", key=JURORS[0])
         self.run(f"truth release {NAME}", key=TRUSTEES[0])
         self.run(f"truth release {NAME}", key=TRUSTEES[2])
         self.run(f"tick {NAME}", key=CONTRIBUTORS[0])
         self.head("The jury awards what no score can see")
-        self.run("clock advance 8d", key="organiser")
+        self._pass("8d")
         self.run(f"jury show {NAME}", key=JURORS[0])
         tool, finding = clues["multiscale"], clues["finding"]
         ballots = (f"'{tool} >> {finding}'", f"'{tool} > {finding}'", f"'{tool} = {finding}'")
         for juror, ballot in zip(JURORS, ballots, strict=True):
             self.run(f"jury vote {NAME} {ballot} --reason 'Others built on it.'", key=juror)
-        self.run("clock advance 7d", key="organiser")
+        self._pass("7d")
         self.run(f"tick {NAME}", key=CONTRIBUTORS[1])
-        self.run(f"challenge pay {NAME} --evidence 'bank transfer'", key="organiser")
+
+    def _pay(self) -> None:
+        self.head("A stranger pays everybody: publish, wait, activate, pay, to the last wei")
+        for name in SCORERS:
+            self.run(f"stake release {NAME} '0.5 ETH'", key=name, quiet=True)
+        self.run(f"chain anchor {NAME}", key="organiser")
+        self.run(f"pool run {NAME}", key="watcher")
+        for _ in range(2):  # what may leave in one window is capped
+            self._pass("73h")
+            self.run(f"pool run {NAME}", key="watcher")
+        self.run(f"pool show {NAME}")
 
     def _look(self) -> None:
         self.head("What came of it")
         self.run(f"standings {NAME}")
         self.run(f"challenge show {NAME}")
+        self.run(f"shares {NAME}")
         self.head("Verify, don't trust")
         self.run(f"verify {self.home / 'log'} --save {self.home / 'checkpoint.saved'}")
         self.run(f"report {NAME} --out {self.home / 'report.html'}")
 
-    # --- how it runs ----------------------------------------------------------------------------
+    # --- small things ---------------------------------------------------------------------------
 
-    def say(self, text: str) -> None:
-        """Say something that is not a command."""
-        self.console.print(text, soft_wrap=True)
-
-    def head(self, text: str) -> None:
-        """Begin a new act."""
-        self.console.print(f"\n[bold]{text}[/bold]")
-
-    def run(self, line: str, *, key: str = "", quiet: bool = False) -> None:
-        """Show a command and run it; with `quiet`, without what it prints."""
-        words = shlex.split(line)
-        if key:
-            words += ["--key", key]
-        self.console.print(f"[dim]$ danseo {shlex.join(words)}[/dim]", soft_wrap=True)
-        self._call(words, quiet)
-
-    def refused(self, line: str, *, key: str) -> None:
-        """Show a command that the rules refuse, and its refusal; fail where they take it."""
-        try:
-            self.run(line, key=key)
-        except DanseoError as refusal:
-            self.console.print(f"refused: {refusal}", soft_wrap=True)
-            return
-        raise Unavailable(f"`{line}` was not refused.", "Report this: a rule is broken.")
-
-    def money(self, act: str, who: str, amount: str, *, quiet: bool = False) -> None:
-        """Enter money with the organiser's key."""
-        self.run(f"challenge {act} {NAME} {who} '{amount}'", key="organiser", quiet=quiet)
+    def _pass(self, duration: str) -> None:
+        """Let time pass in the log, and so on its chain."""
+        self.run(f"clock advance '{duration}'", key="organiser")
 
     def score(self) -> None:
         """Let both scorers score all that waits, in turn, until nothing does."""
         while True:
-            with self._desk() as desk:
+            with self.desk() as desk:
                 head = desk.challenge(NAME).head_clue()
             if head is None or head.status != "revealed":
                 return
@@ -364,76 +361,38 @@ class Play:
 
     def last_clue(self) -> int:
         """Return the id of the clue that was committed last."""
-        with self._desk() as desk:
+        with self.desk() as desk:
             return desk.challenge(NAME).queue[-1]
 
-    def compute(self, script: Path, data: Path, out: Path) -> Path:
-        """Run a contributor's script on their own machine, as they would, and return its file."""
+    def _holders(self) -> list[str]:
+        """Return the contributors who hold coin, most first."""
+        from danseo import app as wiring
+        from danseo.flows import standings
+
+        with self.desk() as desk:
+            challenge = desk.challenge(NAME)
+            symbol = challenge.terms.coin.symbol if challenge.terms.coin else ""
+            rows = standings.holders(challenge)
+        name_of = wiring.name_of(self._settings())
+        return [name_of(row.account) for row in rows if row.claimed.get(symbol)]
+
+    def _steal(self) -> int:
+        """Publish a false payout root with a thief's own tools; return the size it claims."""
+        from danseo import app as wiring
+        from danseo.chain.tree import Leaf, Tree
+        from danseo.core.coin import ETHER
+        from danseo.flows import deploying
+
+        settings = self._settings()
+        with self.desk() as desk, self.chain() as client:
+            deploying.follow(desk, client)
+            contracts = deploying.contracts(client, desk.challenge(NAME))
+            pool, size = deploying.part(contracts, "pool"), desk.state.size
+            thief = wiring.load_key(settings, "thief", lambda _: "")
+            mine = Tree([Leaf(thief.address, ETHER, 10**24)]).root
+            bond = client.call(pool, "bond")
+            client.send(thief, pool, "publish", size, secrets.token_bytes(32), mine, value=bond)
         self.console.print(
-            f"[dim]$ python {script.name}    # by the contributor[/dim]", soft_wrap=True
+            f"[dim](the thief calls PrizePool.publish({size}, ...) with tools of his own)[/dim]"
         )
-        code = (
-            "import pathlib, runpy, sys; "
-            "runpy.run_path(sys.argv[1])['main'](pathlib.Path(sys.argv[2]), "
-            "pathlib.Path(sys.argv[3]))"
-        )
-        command = [sys.executable, "-c", code, str(script), str(data), str(out)]
-        with self.console.status(f"{script.stem} computes"):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"{script.name} failed: {done.stderr.strip()[-2000:]}", "Report it.")
-        return out / "prediction.npy"
-
-    def _desk(self) -> contextlib.AbstractContextManager[Desk]:
-        from danseo import app as wiring  # late: `danseo --help` opens no log
-
-        return wiring.desk(configuration.load({"DANSEO_HOME": str(self.home)}))
-
-    def _call(self, words: list[str], quiet: bool) -> None:
-        from danseo.cli import app
-
-        command = typer.main.get_command(app)
-        with contextlib.ExitStack() as stack:
-            if quiet:
-                stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-            command.main(words, prog_name="danseo", standalone_mode=False)
-
-
-def show_history(name: str, data: Path | None, as_json: bool) -> None:
-    """Print what earlier prizes would have received from later ones."""
-    if name != "vesuvius":
-        raise Usage(f"There is no history {name!r}.", "There is one: vesuvius.")
-    from danseo.flows.history import history
-
-    data = data or configuration.load().data
-    if data is None:
-        raise Unavailable(
-            "The prizes are in a data folder, and none was given.", "Give --data, or DANSEO_DATA."
-        )
-    found = history(data / "credit" / "vesuvius_prizes_2023-2024.csv")
-    rows = [
-        (line.award.day, line.award.clue, line.own, line.received, line.owed, line.total)
-        for line in found.lines
-    ]
-    columns = ("day", "clue", "paid", "received", "owed", "total")
-    show.result(
-        as_json,
-        {
-            "unit": "cent",
-            "awards": [dict(zip(columns, map(str, row), strict=True)) for row in rows],
-            "paid": str(found.paid),
-            "commons": str(found.commons),
-            "notes": list(found.notes),
-        },
-        show.table(
-            "Prizes of the Vesuvius Challenge under the shoulders rule, in dollars",
-            ("Date", "Clue", "Paid>", "From later>", "To earlier>", "Would be>"),
-            [(day, clue, *map(_dollars, amounts)) for day, clue, *amounts in rows],
-        ),
-        f"Paid in all {_dollars(found.paid)}; commons {_dollars(found.commons)}.",
-        *(f"- {note}" for note in found.notes),
-    )
-
-
-def _dollars(cents: int) -> str:
-    return f"{cents // 100:,}.{cents % 100:02d}"
+        return size
