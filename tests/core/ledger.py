@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from danseo.core import canonical, kinds, shamir, treasury
+from danseo.core import canonical, kinds, onchain, shamir, treasury
 from danseo.core.challenge import Challenge, Clue, commitment_of
 from danseo.core.entry import Entry, parse
 from danseo.core.errors import Refused
@@ -373,5 +373,181 @@ class Ledger:
         for challenge in self.state.challenges.values():
             treasury.audit(challenge)
             for asset in challenge.received:
+                payable = sum(o.payable for o in treasury.owed(challenge, asset).values())
+                assert 0 <= payable <= treasury.available(challenge, asset)
+
+
+ETH, USDC, INK = "ETH:18", "USDC:6", "INK:18"
+ETHER, DOLLAR = "0x" + "0" * 40, "0x" + "d" * 40
+PARTS = ("pool", "coin", "governor", "timelock", "anchor", "stake")
+DAY = 86_400
+
+
+def coin(**changes: Any) -> dict[str, Any]:
+    """Return the terms of a coin as JSON, with `changes` instead of the usual."""
+    found: dict[str, Any] = {
+        "symbol": INK,
+        "assets": [{"asset": ETH, "token": ETHER}, {"asset": USDC, "token": DOLLAR}],
+        "guardian": address("guardian"),
+        "bond": str(10**16),
+        "window": 3 * DAY,
+        "outflow": 500_000_000,
+        "guarded_until": 50_000_000,
+        "guardian_term": DEADLINE + 400 * DAY,
+        "threshold": 1_000_000,
+        "quorum": 100_000_000,
+        "voting_delay": DAY,
+        "voting_period": DAY,
+        "timelock_delay": DAY // 2,
+        "exit_delay": 5 * DAY,
+        "exits_from": SILENCE + TRUTH,
+        "uptake": DAY,
+        "patience": 10 * DAY,
+        "hold": 30 * DAY,
+    }
+    return {**found, **changes}
+
+
+class CoinLedger(Ledger):
+    """A log in whose challenges the chain says what came in: bonds and stakes are in ETH.
+
+    `happen` lets the contracts do something; `report` tells the log of all that happened since.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block: dict[str, int] = {}
+        self.facts: dict[str, list[dict[str, Any]]] = {}
+        self.held: dict[str, dict[str, int]] = {}
+        self.staked: dict[str, int] = {}
+        self.minted: dict[str, int] = {}
+
+    def part(self, part: str, name: str = "ink") -> str:
+        """Return the address of one of a challenge's contracts."""
+        return address(f"{part} of {name}")
+
+    def attach(self, name: str = "ink") -> int:
+        """Attach the contracts of a challenge, deployed in block 100."""
+        self.block[name], self.facts[name], self.held[name] = 100, [], {}
+        self.staked[name] = self.minted[name] = 0
+        return self.append(self.attachment(name))
+
+    def attachment(self, name: str = "ink", **changes: Any) -> Entry:
+        """Return the entry that attaches the contracts of a challenge."""
+        body = {part: self.part(part, name) for part in PARTS}
+        tx, factory = digest("deployment"), address("factory")
+        whole = {"chain_id": 31337, "block": 100, "tx": tx, "factory": factory, **body}
+        return self.entry("stranger", "chain.attach", name, **{**whole, **changes})
+
+    def happen(self, what: str, name: str = "ink", **fact: Any) -> None:
+        """Let a challenge's contracts do something, in the block that comes."""
+        self.block[name] += 1
+        plain = {k: str(v) if k == "amount" else v for k, v in fact.items()}
+        place = {"block": self.block[name], "tx": digest(f"tx {self.block}"), "position": 0}
+        self.facts[name].append({**place, "what": what, **plain})
+        self.move(name, what, int(fact.get("amount", 0)), str(fact.get("asset", ETH)))
+
+    def move(self, name: str, what: str, amount: int, asset: str = ETH) -> None:
+        """Let what the contracts hold change as it does when this happens."""
+        held = self.held[name]
+        if what == "received" or (what == "paid" and asset != INK):
+            held[asset] = held.get(asset, 0) + (amount if what == "received" else -amount)
+        elif what == "paid":
+            self.minted[name] += amount
+        elif what in ("deposited", "released", "withdrawn", "slashed"):
+            self.staked[name] += amount if what == "deposited" else -amount
+
+    def report(self, name: str = "ink") -> int:
+        """Report all that has happened since the last report."""
+        entry = self.reporting(name)
+        index = self.append(entry)
+        self.block[name], self.facts[name] = entry.body["to_block"], []
+        return index
+
+    def reporting(self, name: str = "ink", **changes: Any) -> Entry:
+        """Return the entry that reports all that has happened."""
+        record = self.challenge(name).onchain
+        begins = record.block if record else 100
+        held = self.held.get(name, {})
+        body: dict[str, Any] = {
+            "from_block": begins,
+            "to_block": max(begins, self.block.get(name, 0)),
+            "block_hash": digest(f"block {self.block}"),
+            "complete": True,
+            "facts": self.facts.get(name, []),
+            "holdings": [
+                {
+                    "asset": asset,
+                    "pool": str(held.get(asset, 0)),
+                    "stake": str(self.staked.get(name, 0) if asset == ETH else 0),
+                }
+                for asset in (ETH, USDC)
+            ],
+            "supply": str(self.minted.get(name, 0)),
+        }
+        return self.entry("stranger", "chain.report", name, **{**body, **changes})
+
+    def draft(self, name: str = "ink", **changes: Any) -> None:
+        """Publish a challenge with a coin, attach its contracts, and deposit the stakes."""
+        usual = {
+            "bond": {"asset": ETH, "amount": str(BOND)},
+            "stake": {"asset": ETH, "amount": str(STAKE)},
+            "coin": coin(),
+        }
+        for who in (*SCORERS, *TRUSTEES):
+            person = self.state.people.get(address(who))
+            if person is None or not person.sealing:
+                self.say(who, "key.sealing", x25519=digest(f"sealing {who}"))
+        self.say("organiser", "challenge.open", name, terms=terms(**{**usual, **changes}))
+        self.attach(name)
+        for who in SCORERS:
+            self.deposit(who, STAKE, name)
+
+    def deposit(self, who: str, amount: int, name: str = "ink", asset: str = ETH) -> int:
+        """Let somebody deposit in the stake contract, and report it."""
+        self.happen("deposited", name, account=address(who), amount=amount)
+        return self.report(name)
+
+    def fund(self, who: str, amount: int, name: str = "ink", asset: str = ETH) -> int:
+        """Let somebody give to the pool, and report it."""
+        self.happen("received", name, account=address(who), asset=asset, amount=amount)
+        return self.report(name)
+
+    def declare(self, name: str = "ink") -> int:
+        """Declare payable what is owed; return the size of the payout."""
+        return self.say("stranger", "payout.declare", name) + 1
+
+    def claim_all(self, size: int, name: str = "ink") -> None:
+        """Let every leaf of a payout be claimed, as far as the contracts hold it, and report it."""
+        record = self.challenge(name).onchain
+        assert record is not None
+        tokens = {ETHER: ETH, DOLLAR: USDC, record.contracts.coin: INK}
+        stake = record.contracts.stake
+        for account, token, total in onchain.leaves_at(self.challenge(name), size):
+            if token in tokens:
+                asset = tokens[token]
+                more = total - record.claimed.get(asset, {}).get(account, 0)
+                if more:
+                    self.happen("paid", name, account=account, asset=asset, amount=more)
+            elif token == stake:
+                taken = record.released.get(account, 0) + record.withdrawn.get(account, 0)
+                if total > taken:
+                    self.happen("released", name, account=account, amount=total - taken)
+            elif total > record.slashed.get(account, 0):
+                more = total - record.slashed.get(account, 0)
+                self.happen("slashed", name, account=account, amount=more)
+                self.happen("received", name, account=stake, asset=ETH, amount=more)
+        self.report(name)
+
+    def owed(self, who: str, name: str = "ink", asset: str = ETH) -> treasury.Owed:
+        """Return what stands to somebody's name."""
+        return super().owed(who, name, asset)
+
+    def audit(self) -> None:
+        """Hold that all books balance, and that chain and log agree."""
+        for challenge in self.state.challenges.values():
+            treasury.audit(challenge)
+            assert onchain.faults(challenge) == []
+            for asset in challenge.terms.assets():
                 payable = sum(o.payable for o in treasury.owed(challenge, asset).values())
                 assert 0 <= payable <= treasury.available(challenge, asset)

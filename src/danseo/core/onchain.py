@@ -230,7 +230,6 @@ def _book_stake(challenge: Challenge, record: Onchain, fact: Fact) -> None:
     elif fact.what == "slashed":
         beyond = record.slashed[account] - record.lost.get(account, 0)
         if beyond > 0:  # the DAO took it without the log
-            _add(record.lost, account, beyond)
             treasury.lose(challenge, account, asset, beyond)
 
 
