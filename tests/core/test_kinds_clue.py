@@ -354,3 +354,25 @@ def test_whoever_commits_to_many_and_reveals_the_best_pays_for_each(ledger: Ledg
     ledger.wait(REVEAL)
     assert ledger.challenge().forfeited == {"WON": 9 * BOND}
     assert ledger.challenge().received == {"WON": PRIZE + 9 * BOND}
+
+
+def test_who_has_not_accepted_the_rules_commits_to_nothing() -> None:
+    ledger = Ledger()
+    ledger.open_challenge(rules=digest("rules"))
+    ledger.deposit("contributor-1", BOND)
+    entry = ledger.commitment("contributor-1", "ink", "content")
+    ledger.refuses(NotAllowed, "has not accepted the rules", entry)
+    other = {"rules": digest("other rules")}
+    ledger.refuses_to(Conflict, digest("rules"), "contributor-1", "rules.accept", "ink", **other)
+    index = ledger.say("contributor-1", "rules.accept", "ink", rules=digest("rules"))
+    ledger.refuses_to(
+        Conflict, index, "contributor-1", "rules.accept", "ink", rules=digest("rules")
+    )
+    ledger.commit("contributor-1")
+
+
+def test_there_are_no_rules_to_accept_where_the_opening_names_none() -> None:
+    ledger = Ledger()
+    ledger.open_challenge()
+    body = {"rules": digest("rules")}
+    ledger.refuses_to(NotFound, "no rules", "contributor-1", "rules.accept", "ink", **body)

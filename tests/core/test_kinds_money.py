@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from danseo.core import treasury
-from danseo.core.errors import Conflict, Malformed, NotAllowed, NotCovered
-from tests.core.ledger import BOND, PRIZE, STAKE, Ledger, address, jury_round
+from danseo.core.errors import (
+    Conflict,
+    Malformed,
+    NotAllowed,
+    NotCovered,
+    NotFound,
+    Refused,
+    WrongPhase,
+)
+from tests.core.ledger import BOND, PRIZE, STAKE, Ledger, address, digest, jury_round
 
 WON = {"asset": "WON", "evidence": "receipt 1"}
 KINDS = ("deposit", "withdraw", "fund", "pay")
@@ -179,3 +187,89 @@ def test_stakes_come_free_at_the_close() -> None:
     ledger.say("stranger", "challenge.close", "ink")
     ledger.say("organiser", "money.withdraw", "ink", **body)
     ledger.audit()
+
+
+# --- fees and reversals ---------------------------------------------------------------------------
+
+
+def reverse(ledger: Ledger, index: int) -> int:
+    return ledger.say("organiser", "money.reverse", "ink", index=index, reason=digest("why"))
+
+
+def refuse_reversal(ledger: Ledger, error: type[Refused], names: object, index: int) -> None:
+    body = {"index": index, "reason": digest("why")}
+    ledger.refuses_to(error, names, "organiser", "money.reverse", "ink", **body)
+
+
+def test_gross_and_fee_are_booked_apart(ledger: Ledger) -> None:
+    body = money("fund", "donor-2", 970)
+    entry = ledger.entry("organiser", "money.fund", "ink", **body, fee="30")
+    assert entry.summary.endswith("for the pool, after a fee of 30 WON")
+    ledger.append(entry)
+    ledger.say("organiser", "money.deposit", "ink", **money("deposit", "a", 99), fee="1")
+    books = ledger.challenge().books
+    assert ledger.challenge().received == {"WON": PRIZE + 970}
+    assert books.balance("WON", "fee") == 31
+    assert ledger.challenge().funds[-1].amount == 970
+    ledger.audit()
+
+
+def test_a_reversed_gift_never_came(ledger: Ledger) -> None:
+    body = money("fund", "donor-2", 970)
+    gift = ledger.say("organiser", "money.fund", "ink", **body, fee="30")
+    undone = reverse(ledger, gift)
+    assert ledger.challenge().received == {"WON": PRIZE}
+    assert ledger.challenge().books.balance("WON", "fee") == 0
+    assert sum(f.amount for f in ledger.challenge().funds) == PRIZE
+    ledger.audit()
+    refuse_reversal(ledger, Conflict, undone, gift)
+    ledger.say("organiser", "challenge.cancel", "ink", reason=digest("why"))
+    assert ledger.owed("donor-2").entitled == 0
+    assert ledger.owed("donor-1").payable == PRIZE
+
+
+def test_a_gift_that_has_been_paid_out_cannot_be_reversed() -> None:
+    ledger = Ledger()
+    ledger.open_challenge(prize=0)
+    gift = ledger.fund("donor-1", PRIZE)
+    clue = ledger.step("contributor-1", 520_000_000)
+    ledger.settle({clue: 520_000_000})
+    ledger.pay("contributor-1", 1)
+    refuse_reversal(ledger, NotCovered, "10,000,000 WON cannot be taken back", gift)
+    ledger.say("stranger", "challenge.close", "ink")
+    refuse_reversal(ledger, WrongPhase, "closed", gift)
+
+
+def test_a_deposit_that_is_locked_cannot_be_reversed(ledger: Ledger) -> None:
+    deposit = ledger.deposit("contributor-1", BOND)
+    clue = ledger.commit("contributor-1")
+    refuse_reversal(ledger, NotCovered, "0 WON is there", deposit)
+    ledger.reveal("contributor-1", clue)
+    reverse(ledger, deposit)
+    assert treasury.balance(ledger.challenge(), address("contributor-1"), "WON") == 0
+    ledger.audit()
+
+
+def test_a_payment_that_came_back_is_payable_again(ledger: Ledger) -> None:
+    ledger.step("contributor-1", 520_000_000)
+    before = ledger.owed("contributor-1")
+    payment = ledger.pay("contributor-1", before.payable)
+    assert ledger.owed("contributor-1").payable == 0
+    reverse(ledger, payment)
+    assert ledger.owed("contributor-1") == before
+    ledger.audit()
+
+
+def test_a_withdrawal_that_never_left_is_free_again(ledger: Ledger) -> None:
+    ledger.deposit("contributor-1", 70)
+    body = money("withdraw", "contributor-1", 70)
+    withdrawal = ledger.say("organiser", "money.withdraw", "ink", **body)
+    reverse(ledger, withdrawal)
+    assert treasury.balance(ledger.challenge(), address("contributor-1"), "WON") == 70
+    ledger.audit()
+
+
+def test_only_the_organiser_reverses_and_only_entries_of_money(ledger: Ledger) -> None:
+    body = {"index": 3, "reason": digest("why")}
+    ledger.refuses_to(NotAllowed, "organise", "donor-1", "money.reverse", "ink", **body)
+    refuse_reversal(ledger, NotFound, "Entry 3", 3)

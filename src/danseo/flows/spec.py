@@ -364,9 +364,9 @@ class _Reader:
         return [self.resolve(str(name)) for name in names]
 
     def money(self, table: str, key: str) -> dict[str, str]:
-        text = self.get(table, key, "0 KRW", str)
+        text, listed = self.get(table, key, "0 KRW", str), self.assets()
         try:
-            amount, asset = read_money(text, self.assets())
+            amount, asset = read_money(text, listed)
         except Usage as error:
             raise Usage(f"{table}.{key} is {text!r}.", error.remedy) from None
         return {"asset": asset, "amount": str(amount)}
