@@ -21,7 +21,8 @@ def test_what_is_reported_is_not_reported_again(coined: Stage) -> None:
 
 
 def test_a_challenge_without_a_coin_has_no_contracts(opened: Stage) -> None:
-    assert opened.refuse("pool check example")["error"] == WrongPhase.__name__
+    ran = opened.run("pool check example --json")
+    assert (ran.status, ran.error["error"]) == (WrongPhase.status, WrongPhase.__name__)
 
 
 def test_an_anchor_is_the_operators_and_never_goes_back(coined: Stage) -> None:
