@@ -126,12 +126,16 @@ def _ask(client: Client, state: State, entries: Sequence[Entry]) -> None:
     """Raise `Invalid` at the first entry that says of the chain what the node denies."""
     from danseo.flows import deploying, observing
 
+    positions: dict[str, int] = {}  # of the last fact, where a report broke off within its block
     for entry in entries:
         try:
             if entry.kind == Attach.kind:
                 deploying.check_attach(client, state, entry)
             else:
-                observing.check_report(client, state, entry)
+                position = positions.get(entry.challenge, -1)
+                observing.check_report(client, state, entry, position)
+                body: Any = parse(entry.kind, entry.body)
+                positions[entry.challenge] = -1 if body.complete else body.facts[-1].position
         except (Refused, Invalid) as error:
             raise Invalid(
                 f"Entry {entry.index} is false: {error.message}",
