@@ -238,7 +238,7 @@ def _deployment() -> Figure:
     chain = Chain()
     parts = ("ProgressCoin", "ChallengeGovernor", "ChallengeTimelock", "LogAnchor", "Stake")
     factory = chain.deploy("ChallengeFactory", *(chain.deploy(part) for part in parts))
-    config = (
+    config: tuple[Any, ...] = (
         "Challenge coin", "INK", FAUCET.address, FAUCET.address, [], ETH, 10**17, 432_000, 10**8,
         10**8, BEGIN + 10**7, 10**24, 4 * 10**7, 3600, 86_400, 86_400, 604_800, BEGIN + 10**7,
         86_400, 604_800,

@@ -87,6 +87,8 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     bytes32 public root;
     /// @notice The log's size that it stands for.
     uint64 public size;
+    /// @notice When a root in effect was last struck; what had ended its window by then is void.
+    uint64 public struckAt;
     /// @notice Wei of bonds and credits that lie here and are not the pool's.
     uint128 public escrow;
     /// @notice Whether the pool takes an asset.
@@ -114,7 +116,7 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     );
     /// @notice Someone put a bond down against the root that waits for this size.
     event Disputed(uint64 indexed size, address indexed disputer);
-    /// @notice The root that waited for this size is gone; the size is free.
+    /// @notice The root that waited for this size, or was in effect, is gone; the size is free.
     event Vetoed(uint64 indexed size, address by);
     /// @notice This root is the one that claims are proved against.
     event Activated(uint64 indexed size, bytes32 root);
@@ -134,6 +136,7 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     error NoRoot(uint64 size);
     error StaleSize(uint64 size, uint64 current);
     error NotStale(uint64 size, uint64 current);
+    error Overtaken(uint64 size, uint64 struckAt);
     error AlreadyPending(uint64 size, bytes32 root);
     error NotPending(uint64 size);
     error AlreadyDisputed(uint64 size, address disputer);
@@ -221,11 +224,21 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         emit Disputed(size_, msg.sender);
     }
 
-    /// @notice As the DAO, or as the guardian while `guarded`, strike a root in its window.
-    /// @param size_ The size that the root waits for; it comes free.
+    /// @notice As the DAO, or as the guardian while `guarded`, strike a root: in its window, or the
+    /// one in effect, whose publisher had his bond back. Then no root is in effect until another
+    /// has stood a window that had not ended yet. What was paid stays paid.
+    /// @param size_ The size that the root waits for or stands for; it comes free.
     function veto(uint64 size_) external nonReentrant {
         if (msg.sender != timelock && !(msg.sender == guardian && guarded())) {
             revert MayNotVeto(msg.sender);
+        }
+        if (size_ == size && root != 0) {
+            // Or a false root that stood would pay for ever, and a great size lock the pool up.
+            size = 0;
+            root = 0;
+            struckAt = uint64(block.timestamp);
+            emit Vetoed(size_, msg.sender);
+            return;
         }
         Pending memory its = _pending(size_);
         if (block.timestamp >= its.effectiveAt) revert WindowOver(size_, its.effectiveAt);
@@ -245,6 +258,7 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         Pending memory its = _pending(size_);
         if (block.timestamp < its.effectiveAt) revert WindowOpen(size_, its.effectiveAt);
         if (size_ <= size) revert StaleSize(size_, size);
+        if (its.effectiveAt <= struckAt) revert Overtaken(size_, struckAt);
         if (IAnchor(anchor).overdue()) revert EntryOverdue(anchor);
         delete pending[size_];
         size = size_;
@@ -253,12 +267,13 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         _payBond(its.publisher, its.disputer == address(0) ? bond : 2 * bond);
     }
 
-    /// @notice Pay back the bond of a root that a greater size overtook, after its window. Anyone may.
+    /// @notice Pay back the bond of a root that a greater size overtook, or whose window ended before
+    /// a root in effect was struck. Anyone may, after its window.
     /// @param size_ The size that it waited for.
     function reclaim(uint64 size_) external nonReentrant {
         Pending memory its = _pending(size_);
         if (block.timestamp < its.effectiveAt) revert WindowOpen(size_, its.effectiveAt);
-        if (size_ > size) revert NotStale(size_, size);
+        if (size_ > size && its.effectiveAt > struckAt) revert NotStale(size_, size);
         delete pending[size_];
         emit Reclaimed(size_);
         _payBond(its.publisher, its.disputer == address(0) ? bond : 2 * bond);
@@ -275,7 +290,8 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         if (!_send(account, ETH, amount, gasleft())) revert PaymentRefused(account, ETH, amount);
     }
 
-    /// @notice Pay an account what it is owed of an asset and has not had. Anyone may, for anyone.
+    /// @notice Pay an account what it is owed of an asset and has not had, as far as it may leave
+    /// now; the rest can be claimed in later windows. Anyone may, for anyone.
     /// @param account Who is paid.
     /// @param asset In what; the zero address is ETH, the coin is minted.
     /// @param cumulative All that the account may ever have had of it, as the root in effect says.
@@ -295,16 +311,19 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
             amount = cumulative - had;
         }
         uint256 left = _open(asset);
-        if (amount > left) revert OverOutflow(asset, amount, left);
-        paid[account] = cumulative;
+        if (left == 0) revert OverOutflow(asset, amount, left);
+        if (amount > left) amount = left; // else nobody could ever have more than one window's part
+        unchecked {
+            paid[account] = had + amount;
+        }
         emit Paid(account, asset, amount);
         if (!_send(account, asset, amount, gasleft())) {
             revert PaymentRefused(account, asset, amount);
         }
     }
 
-    /// @notice Pay many under one proof. Who has had all that he is owed is passed over; who cannot
-    /// be paid now fails alone and is still owed it.
+    /// @notice Pay many under one proof, in order, as far as it may leave now. Who has had all that
+    /// he is owed is passed over; who cannot be paid now fails alone and is still owed it.
     /// @param leaves Whom, in which asset, and all that he may ever have had, in the proof's order.
     /// @param proof OpenZeppelin's multiproof, and
     /// @param flags which of its steps take two known nodes.
@@ -379,8 +398,11 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         unchecked {
             amount = cumulative - had;
         }
-        if (amount <= left) {
-            paid[account] = cumulative;
+        if (left != 0) {
+            if (amount > left) amount = left;
+            unchecked {
+                paid[account] = had + amount;
+            }
             if (_send(account, asset, amount, asset == ETH ? GAS_FOR_ETH : GAS_FOR_TOKEN)) {
                 emit Paid(account, asset, amount);
                 return amount;

@@ -165,7 +165,7 @@ class Contract:
 
 @contextlib.contextmanager
 def refused(name: str, *values: Any) -> Iterator[None]:
-    """Hold that the block's call is refused with this error, and these values where any are given."""
+    """Hold that a call within is refused with this error, and these values where any are given."""
     with pytest.raises(Refusal) as caught:
         yield
     assert caught.value.name == name, caught.value
