@@ -77,6 +77,30 @@ def chain(settings: Settings, now: int | None = None) -> Iterator[Client]:
         yield Client.on(own)
 
 
+@contextmanager
+def reader_chain(settings: Settings, where: str, place: str) -> Iterator[Client | None]:
+    """Open the chain that a reader checks the log at `place` against; None where there is none.
+
+    `where` is a node's URL, or the folder of an embedded chain; empty, it is the node that the
+    settings name, else the embedded chain of the host whose log lies at `place`.
+    """
+    beside = Path(place).parent / "host" / "chain"
+    where = where or settings.chain_url or (str(beside) if beside.is_dir() else "")
+    if not where:
+        yield None
+        return
+    from danseo.chain import embedded
+    from danseo.chain.client import Client
+
+    if where.startswith(("http://", "https://")):
+        yield Client.at(where, settings.confirmations)
+        return
+    if not Path(where).is_dir():
+        raise Usage(f"There is no chain at {where}.", "Give a node's URL, or the chain's folder.")
+    with embedded.open_chain(Path(where)) as own:
+        yield Client.on(own)
+
+
 def chain_folder(settings: Settings) -> Path:
     """Return the folder of the chain within this process."""
     return settings.home / "host" / "chain"

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from danseo import app as wiring
 from danseo.cli import show
 from danseo.core.errors import Unavailable, Usage
 from danseo.flows import auditing, notation, reading
 from danseo.flows.auditing import Audit
+from danseo.flows.proving import ChainAudit
 from danseo.log.source import Source, open_source
+from danseo.settings import Settings
 
 
 def read_saved(path: Path) -> bytes:
@@ -28,12 +31,26 @@ def run(
     *,
     since: bytes | None = None,
     scores: bool,
-    workers: int,
+    settings: Settings,
+    chain: str = "",
 ) -> Audit:
-    """Verify the log at `place`, and save the checkpoint that was verified where `save` says."""
-    with open_source(place) as source, show.progress("verifying") as tell:
+    """Verify the log at `place`, and save the checkpoint that was verified where `save` says.
+
+    `chain` names a node, or the folder of an embedded chain, to compare the log with.
+    """
+    with (
+        wiring.reader_chain(settings, chain, place) as client,
+        open_source(place) as source,
+        show.progress("verifying") as tell,
+    ):
         found = auditing.audit(
-            source, saved=saved, since=since, workers=workers, scores=scores, progress=tell
+            source,
+            saved=saved,
+            since=since,
+            workers=settings.workers,
+            scores=scores,
+            chain=client,
+            progress=tell,
         )
         if save:
             _save(source, found, save)
@@ -77,6 +94,24 @@ def found(audit: Audit) -> dict[str, Any]:
             }
             for t in audit.challenges
         ],
+        "chains": [
+            {
+                "challenge": c.challenge,
+                "chain_id": c.chain_id,
+                "pool": c.pool,
+                "block": c.block,
+                "facts": c.facts,
+                "payments": len(c.payments),
+                "anchors": c.anchors,
+                "compared_with_a_node": c.node,
+                "roots": [
+                    {"size": r.size, "root": r.root, "status": r.status, "right": r.right}
+                    for r in c.roots
+                ],
+                "alarms": list(c.alarms),
+            }
+            for c in audit.chains
+        ],
     }
 
 
@@ -85,10 +120,13 @@ def lines(audit: Audit, save: Path | None) -> list[str]:
     log = audit.log
     told = ["Checked:", *(f"  {check}" for check in audit.checks)]
     for one in audit.challenges:
-        told.append(f"{one.challenge}: {one.status}, {_clues(one.clues)}")
+        told.append(f"{one.challenge}: {one.status}, {_some(one.clues, 'clue')}")
         if one.recomputed:
-            told.append(f"  recomputed  the exact scores of {_clues(one.recomputed)}")
+            told.append(f"  recomputed  the exact scores of {_some(one.recomputed, 'clue')}")
         told += [f"  attested    {words}" for words in one.attested]
+        told += [
+            f"  {line}" for c in audit.chains if c.challenge == one.challenge for line in _chain(c)
+        ]
     for gone in log.withheld:
         told.append(
             f"Withheld: blob {gone.blob} by entry {gone.index}; last attested at "
@@ -103,5 +141,19 @@ def lines(audit: Audit, save: Path | None) -> list[str]:
     return told
 
 
-def _clues(number: int) -> str:
-    return "1 clue" if number == 1 else f"{number:,} clues"
+def _chain(found: ChainAudit) -> list[str]:
+    """Return what was found of a challenge's contracts, for people."""
+    right = sum(r.right for r in found.roots)
+    vetoed = sum(r.status == "vetoed" for r in found.roots if not r.right)
+    how = "compared   " if found.node else "reported   "
+    told = [
+        f"{how} chain {found.chain_id} up to block {found.block}: {found.facts} events, "
+        f"{_some(len(found.payments), 'payment')}, {_some(found.anchors, 'anchor')}",
+        f"recomputed  {_some(right, 'payout root')}"
+        + (f"; {_some(vetoed, 'false one')} vetoed" if vetoed else ""),
+    ]
+    return [*told, *(f"ALARM       {alarm}" for alarm in found.alarms)]
+
+
+def _some(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -390,6 +390,13 @@ def verify(
     no_scores: Annotated[
         bool, typer.Option("--no-scores", help="Do not run the scorers again.")
     ] = False,
+    chain: Annotated[
+        str,
+        typer.Option(
+            metavar="URL|DIR",
+            help="A node, or an embedded chain's folder, to compare with [DANSEO_CHAIN_URL].",
+        ),
+    ] = "",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes to use [DANSEO_WORKERS].")
     ] = None,
@@ -399,7 +406,10 @@ def verify(
 
     Example: danseo verify prize --save prize.checkpoint
     """
+    from dataclasses import replace
+
     from danseo.cli import audit, here, show
+    from danseo.core.errors import Invalid
 
     settings = here.chosen()
     report = audit.run(
@@ -408,6 +418,9 @@ def verify(
         save,
         since=audit.read_saved(since) if since else None,
         scores=not no_scores,
-        workers=workers or settings.workers,
+        settings=replace(settings, workers=workers or settings.workers),
+        chain=chain,
     )
     show.result(as_json, audit.found(report), *audit.lines(report, save))
+    if report.alarms:
+        raise Invalid(report.alarms[0], "The log is whole; what it tells of the chain is not well.")

@@ -75,7 +75,9 @@ def shares(name: Name, home: Home = None, as_json: Json = False) -> None:
 
     with here(home) as at:
         challenge = at.desk.challenge(name)
-        by_asset = {a: treasury.owed(challenge, a) for a in sorted(challenge.received)}
+        coin = challenge.terms.coin
+        assets = [*sorted(challenge.received), *([coin.symbol] if coin else [])]
+        by_asset = {a: treasury.owed(challenge, a) for a in assets}
         held = treasury.account_shares(challenge)
         known = {*held, *(who for owed in by_asset.values() for who in owed)}
         accounts = sorted(known, key=lambda who: (-held.get(who, 0), who))
@@ -96,7 +98,7 @@ def shares(name: Name, home: Home = None, as_json: Json = False) -> None:
                 }
                 for who in accounts
             ],
-            "received": {a: str(challenge.received[a]) for a in by_asset},
+            "received": {a: str(n) for a, n in sorted(challenge.received.items())},
             "equation": {
                 "held": str(sums.held),
                 "granted": str(sums.granted),
@@ -105,18 +107,21 @@ def shares(name: Name, home: Home = None, as_json: Json = False) -> None:
             },
         }
         rows = [
-            (at.who(who), notation.percent(held.get(who, 0)), asset or "-", *money)
+            (at.who(who), notation.percent(held.get(who, 0)), *money)
             for who in accounts
-            for asset, money in (
+            for money in (
                 [
-                    (a, tuple(f"{n:,}" for n in (o[who].entitled, o[who].paid, o[who].payable)))
+                    tuple(
+                        notation.short_money(n, a)
+                        for n in (o[who].entitled, o[who].paid, o[who].payable)
+                    )
                     for a, o in by_asset.items()
                     if who in o
                 ]
-                or [("", ("-", "-", "-"))]
+                or [("-", "-", "-")]
             )
         ]
-    columns = ("Account", "Share>", "Asset", "Entitled>", "Paid>", "Payable>")
+    columns = ("Account", "Share>", "Entitled>", "Declared>" if coin else "Paid>", "Payable>")
     show.result(
         as_json,
         found,
@@ -200,8 +205,13 @@ def report(
     settings = chosen(home, lang=lang)
     names = wiring.name_of(settings)
     place = open_source(log) if log else wiring.source(settings)
-    with place as source, show.progress("verifying") as tell:
-        audit = auditing.audit(source, workers=settings.workers, progress=tell)
+    where = log or str(settings.home / "log")
+    with (
+        wiring.reader_chain(settings, "", where) as client,
+        place as source,
+        show.progress("verifying") as tell,
+    ):
+        audit = auditing.audit(source, workers=settings.workers, chain=client, progress=tell)
         page = reporting.report(source, audit, name, lambda who: called(names, who), settings.lang)
     try:
         out.write_text(page, "utf-8")

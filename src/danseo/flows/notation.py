@@ -27,6 +27,7 @@ _LONGEST: Final = 100
 _MOST: Final = 10**30
 _DURATION: Final = re.compile(r"([0-9]{1,12}) ?([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_TOO_FINE: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 _MONEY: Final = re.compile(r"([0-9][0-9_,]{0,99})(?:\.([0-9]{1,30}))? ([A-Z][A-Z0-9.:-]*)")
 
 
@@ -54,6 +55,15 @@ def percent(part: int, whole: int = SHARES) -> str:
     hundredths = (2 * 10_000 * abs(part) + whole) // (2 * whole)
     sign = "-" if part < 0 else ""
     return f"{sign}{hundredths // 100}.{hundredths % 100:02d} %"
+
+
+def short_money(amount: int, asset: str) -> str:
+    """Return an amount for a table: whole coins, cut (never rounded up) to six places.
+
+    >>> short_money(1_234_567_890_000_000_000, "ETH:18"), short_money(10_000, "KRW")
+    ('1.234567 ETH', '10,000 KRW')
+    """
+    return _TOO_FINE.sub(r"\1", words.money(amount, asset))
 
 
 def read_money(text: str, assets: Iterable[str] = ()) -> tuple[int, str]:

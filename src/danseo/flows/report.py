@@ -8,13 +8,11 @@ are English or Korean; titles and names are shown as their authors wrote them.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from importlib import resources
-from typing import Final
 
 from danseo.core.curve import BILLION
 from danseo.core.errors import Usage
@@ -22,8 +20,6 @@ from danseo.core.reward import SHARES, UNITS
 from danseo.flows import notation
 from danseo.flows import report_drawing as drawing
 from danseo.flows.report_words import WORDS
-
-_TOO_FINE: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +213,7 @@ def _day(time: int) -> str:
 
 
 def _money(money: Money) -> str:
-    return _amount(money.amount, money.asset)
-
-
-def _amount(amount: int, asset: str) -> str:
-    """Return an amount as money, cut (never rounded up) to six places."""
-    return _TOO_FINE.sub(r"\1", notation.money(amount, asset))
+    return notation.short_money(money.amount, money.asset)
 
 
 class _Page:
@@ -296,7 +287,8 @@ class _Page:
             ("phase", escape(view.phase), self.say("deadline_is", time=_day(view.deadline))),
         ]
         rows += [
-            ("pot", escape(_amount(pot.received, pot.asset)), self._spent(pot)) for pot in view.pots
+            ("pot", escape(notation.short_money(pot.received, pot.asset)), self._spent(pot))
+            for pot in view.pots
         ]
         return (
             '<dl class="figures">'
@@ -309,7 +301,7 @@ class _Page:
 
     def _spent(self, pot: Pot) -> str:
         key = "paid_and_back" if pot.back else "paid"
-        paid, back = (_amount(amount, pot.asset) for amount in (pot.paid, pot.back))
+        paid, back = (notation.short_money(amount, pot.asset) for amount in (pot.paid, pot.back))
         return self.say(key, paid=paid, back=back)
 
     def frontier(self) -> str:
@@ -479,7 +471,10 @@ class _Page:
         """Return where the money came from and where it went."""
         view = self.view
         pots = [
-            (p.asset.split(":")[0], *(_amount(n, p.asset) for n in (p.received, p.paid, p.left)))
+            (
+                p.asset.split(":")[0],
+                *(notation.short_money(n, p.asset) for n in (p.received, p.paid, p.left)),
+            )
             for p in view.pots
         ]
         gifts = [(g.donor, instant(g.time), _money(g.money)) for g in view.gifts]
