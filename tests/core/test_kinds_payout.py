@@ -290,6 +290,22 @@ def test_the_rest_goes_to_the_pool_of_the_successor_once_it_has_one() -> None:
     ledger.audit()
 
 
+def test_the_rest_goes_back_to_donors_where_no_successor_comes() -> None:
+    ledger = CoinLedger()
+    ledger.open_challenge(remainder="successor:ink-2")
+    clue = ledger.step("contributor-1", 600_000_000)
+    ledger.settle({clue: 600_000_000})
+    ledger.say("stranger", "challenge.close", "ink")
+    ledger.claim_all(ledger.declare())
+    ledger.wait(coin()["patience"] - 1)
+    ledger.refuses_to(NotCovered, "nothing new", "stranger", "payout.declare", "ink")
+    ledger.wait(1)
+    ledger.claim_all(ledger.declare())
+    assert ledger.owed("donor-1").paid == PRIZE * 80 // 100
+    assert ledger.held["ink"][ETH] == 0
+    ledger.audit()
+
+
 # --- whatever happens -----------------------------------------------------------------------------
 
 WHO = ("contributor-1", "contributor-2", "cheat-1")

@@ -141,6 +141,37 @@ def acknowledge(
     )
 
 
+@group.command("accept")
+def accept(
+    name: Name,
+    read: Annotated[bool, typer.Option("--read", help="Print the rules, accept nothing.")] = False,
+    home: Home = None,
+    key: As = None,
+    lang: Lang = None,
+    as_json: Json = False,
+) -> None:
+    """Accept the rules of a challenge, before your first clue in it.
+
+    Example: danseo challenge accept example --read
+    """
+    from danseo.cli import show
+    from danseo.cli.here import here, receipt
+    from danseo.flows import opening
+
+    with here(home, key, lang) as at:
+        challenge = at.desk.challenge(name)
+        text = opening.rules(at.desk.blobs, challenge)
+        if read:
+            show.result(as_json, {"rules": challenge.terms.rules, "text": text}, text)
+            return
+        entry = opening.accept_rules(at.desk, at.key(), name)
+    show.result(
+        as_json,
+        {"rules": challenge.terms.rules, **receipt(entry)},
+        f"You accepted the rules of {name} (entry {entry.index}).",
+    )
+
+
 @group.command("deposit")
 def deposit(
     name: Name,

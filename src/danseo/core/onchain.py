@@ -372,7 +372,7 @@ def on_hold(challenge: Challenge, account: str, now: int) -> bool:
 def has_news(state: State, challenge: Challenge) -> bool:
     """Say whether a declaration would make anything payable that is not yet."""
     record = of(challenge)
-    if payouts(state, challenge) or _passing(state, challenge):
+    if payouts(state, challenge) or _passing(state, challenge) or _orphaned(state, challenge):
         return True
     return any(_last(record, *leaf) != total for leaf, total in _stake_totals(challenge).items())
 
@@ -380,6 +380,8 @@ def has_news(state: State, challenge: Challenge) -> bool:
 def declare(state: State, challenge: Challenge, entry: Entry) -> None:
     """Book as paid all that can be declared, and write the leaves of the payout of this size."""
     record, size = of(challenge), entry.index + 1
+    for asset, amount in _orphaned(state, challenge):
+        treasury.disinherit(challenge, asset, amount)
     for one in payouts(state, challenge):
         treasury.pay(challenge, one.account, one.asset, one.amount)
         _write(record, token_of(challenge, one.asset), one.address, size, one.amount)
@@ -401,16 +403,35 @@ def token_of(challenge: Challenge, asset: str) -> str:
 
 def _passing(state: State, challenge: Challenge) -> list[tuple[str, str, int]]:
     """Return (asset, pool, amount) of what goes to the successor's pool and is not declared yet."""
-    record, coin = of(challenge), challenge.terms.coin
     successor = state.challenges.get(challenge.terms.remainder.partition(":")[2])
-    if coin is None or successor is None or successor.onchain is None:
+    if successor is None or successor.onchain is None or successor.terms.coin is None:
         return []
     pool, theirs = successor.onchain.contracts.pool, successor.terms.coin
+    return [
+        (asset, pool, amount)
+        for asset, amount in _unpassed(challenge)
+        if theirs.token(asset) == token_of(challenge, asset)
+    ]
+
+
+def _orphaned(state: State, challenge: Challenge) -> list[tuple[str, int]]:
+    """Return (asset, amount) of what no successor's pool has come to take within the patience that
+    the opening stated: nothing is ever locked."""
+    coin = challenge.terms.coin
+    if coin is None or challenge.closed_at < 0 or state.now < challenge.closed_at + coin.patience:
+        return []
+    passing = {asset for asset, _, _ in _passing(state, challenge)}
+    return [(asset, amount) for asset, amount in _unpassed(challenge) if asset not in passing]
+
+
+def _unpassed(challenge: Challenge) -> list[tuple[str, int]]:
+    """Return (asset, amount) of what is the successor's and is not declared yet."""
+    record, coin = of(challenge), challenge.terms.coin
     found = []
-    for one in coin.assets:
-        amount = challenge.successor.get(one.asset, 0) - record.passed.get(one.asset, 0)
-        if amount and theirs and theirs.token(one.asset) == one.token:
-            found.append((one.asset, pool, amount))
+    for one in coin.assets if coin else ():
+        kept = challenge.books.balance(one.asset, "successor")
+        if kept > record.passed.get(one.asset, 0):
+            found.append((one.asset, kept - record.passed.get(one.asset, 0)))
     return found
 
 

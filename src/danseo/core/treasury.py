@@ -289,12 +289,23 @@ def wind_up(challenge: Challenge) -> None:
         if challenge.terms.remainder != "donors":
             challenge.books.post(asset, "pool", "successor", rest)
             continue
-        heirs = _heirs(challenge, asset)
-        if heirs:
-            refunds = challenge.refunds.setdefault(asset, {})
-            parts = reward.split_units(rest, list(heirs.values()))
-            for name, part in zip(heirs, parts, strict=True):
-                refunds[name] = refunds.get(name, 0) + part + _overpaid(accounts.get(name))
+        _return_rest(challenge, asset, rest, accounts)
+
+
+def disinherit(challenge: Challenge, asset: str, amount: int) -> None:
+    """Give back to donors what was meant for a successor that never came."""
+    accounts = owed(challenge, asset)
+    challenge.books.post(asset, "successor", "pool", amount)
+    _return_rest(challenge, asset, amount, accounts)
+
+
+def _return_rest(challenge: Challenge, asset: str, rest: int, accounts: dict[str, Owed]) -> None:
+    heirs = _heirs(challenge, asset)
+    if heirs:
+        refunds = challenge.refunds.setdefault(asset, {})
+        parts = reward.split_units(rest, list(heirs.values()))
+        for name, part in zip(heirs, parts, strict=True):
+            refunds[name] = refunds.get(name, 0) + part + _overpaid(accounts.get(name))
 
 
 def _heirs(challenge: Challenge, asset: str) -> dict[str, int]:

@@ -19,7 +19,7 @@ from danseo.core.errors import (
     Unavailable,
     Usage,
 )
-from danseo.core.kinds.challenge import Acknowledge, Cancel, OpenChallenge
+from danseo.core.kinds.challenge import AcceptRules, Acknowledge, Cancel, OpenChallenge
 from danseo.core.kinds.identity import RegisterSealing
 from danseo.core.ladder import safe_eta
 from danseo.core.terms import Terms, check_terms
@@ -132,6 +132,20 @@ def acknowledge(desk: Desk, key: Key, name: str) -> Appended:
     elif any(t.who == who for t in terms.trustees):
         share_of(desk, key, name)
     return desk.say(key, Acknowledge(), name)
+
+
+def rules(blobs: Blobs, challenge: Challenge) -> str:
+    """Return the rules that contributors accept; raise `NotFound` where there are none."""
+    if challenge.terms.rules is None:
+        raise NotFound(f"{challenge.id} has no rules to accept.", "Commit to a clue at once.")
+    return blobs.get(challenge.terms.rules).decode("utf-8", "replace")
+
+
+def accept_rules(desk: Desk, key: Key, name: str) -> Appended:
+    """Accept the rules of a challenge, once, before the first clue."""
+    challenge = desk.challenge(name)
+    rules(desk.blobs, challenge)  # nobody accepts what cannot be read
+    return desk.say(key, AcceptRules(challenge.terms.rules or ""), name)
 
 
 def cancel(desk: Desk, key: Key, name: str, reason: str) -> Appended:
