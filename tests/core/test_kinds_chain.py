@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from danseo.core import onchain, treasury
+from danseo.core.booking import read_decision
 from danseo.core.entry import Entry
 from danseo.core.errors import Conflict, Malformed, NotAllowed, NotFound, OutOfOrder, WrongPhase
-from danseo.core.onchain import Onchain, read_decision
+from danseo.core.onchain import Onchain
 from tests.core.ledger import (
     BOND,
     DOLLAR,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
 
-from danseo.core import dispute, onchain
+from danseo.core import booking, dispute
 from danseo.core.entry import Address, Asset, Body, Entry, Field, Hash, Index, Range, kind
 from danseo.core.errors import Conflict, Malformed, NotFound, OutOfOrder, WrongPhase
 from danseo.core.onchain import Contracts, Onchain
@@ -190,6 +190,6 @@ class Report(Body):
 
     def apply(self, state: State, entry: Entry) -> None:
         challenge = state.challenges[entry.challenge]
-        for one in onchain.book(state, challenge, self, entry):
+        for one in booking.book(state, challenge, self, entry):
             if one.dispute >= 0:
                 dispute.decide(challenge, one.dispute, one.uphold, entry.time)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from danseo.core import dispute, onchain, treasury
+from danseo.core import booking, dispute, treasury
 from danseo.core.challenge import Challenge, JuryRound, Stake
 from danseo.core.entry import Blob, Body, Entry, Hash, kind
 from danseo.core.errors import Conflict, NotAllowed, NotCovered, NotFound, WrongPhase
@@ -42,7 +42,7 @@ class OpenChallenge(Body):
     def check(self, state: State, entry: Entry) -> None:
         check_terms(self.terms, state.identity(entry.author), state.now)
         if self.terms.follows is not None:
-            onchain.check_follows(state.challenge(self.terms.follows), self.terms)
+            booking.check_follows(state.challenge(self.terms.follows), self.terms)
         if self.terms.remainder == f"successor:{entry.challenge}":
             raise Conflict("The challenge names itself as its successor.", "Name another one.")
         for who in self.terms.roles():
