@@ -10,9 +10,10 @@ import pytest
 
 from danseo.chain.client import Client
 from danseo.core import onchain, treasury
-from danseo.core.errors import Unavailable
-from danseo.flows import payouts
+from danseo.core.errors import Conflict, NotCovered, Unavailable, WrongPhase
+from danseo.flows import anchoring, deploying, payouts
 from danseo.flows.acting import Desk
+from danseo.flows.deploying import Call
 from tests.flows import coined
 from tests.flows.coined import ETH, PAST, Coined
 from tests.flows.played import NAME, key_of, shifted
@@ -108,3 +109,74 @@ def _survives(stage: Coined, killer: _Killer) -> bool:
     except Unavailable:
         return False
     return True
+
+
+def test_what_may_not_leave_in_one_window_leaves_in_later_ones(tmp_path: Path) -> None:
+    def narrow(coin: dict[str, Any]) -> None:
+        coin["outflow"] = 2 * 10**8
+
+    with coined.begin(tmp_path, narrow) as stage:
+        play(stage)
+        runs = 0
+        while not runs or stage.challenge.onchain.declared[-1:] == [] or stage.carry_on():
+            stage.carry_on()
+            stage.played.wait(PAST)
+            runs += 1
+            assert runs < 12
+        for role in PEOPLE:
+            owed = treasury.owed(stage.challenge, "ETH:18")[key_of(role).address]
+            assert owed.paid == stage.balance(role) > 0
+        assert runs > 2
+
+
+def test_a_false_root_in_effect_is_struck_and_the_right_one_pays(stage: Coined) -> None:
+    play(stage)
+    size = stage.desk.state.size + 5
+    pool = deploying.part(stage.challenge.onchain.contracts, "pool")
+    false = Call(pool, "publish", (size, bytes(31) + b"1", bytes(31) + b"2"), ETH // 10)
+    stage.send("donor", false)
+    stage.carry_on("organiser")  # publishes the right one as well
+    stage.played.wait(PAST)
+    stage.send("donor", Call(pool, "activate", (size,)))
+    said = stage.carry_on("organiser")
+    assert f"ALARM: the root of size {size} in effect is FALSE" in said
+    assert not any(stage.balance(role) for role in PEOPLE)
+    stage.send("trustee-1", payouts.veto(stage.desk, stage.client, NAME, size))
+    for _ in range(3):  # give the void one back, publish it anew, put it into effect
+        stage.carry_on("organiser")
+        stage.played.wait(PAST)
+    assert all(stage.balance(role) for role in PEOPLE)
+    assert stage.carry_on("organiser") == []
+
+
+def test_a_right_root_is_not_vetoed_disputed_or_published_twice(stage: Coined) -> None:
+    play(stage)
+    with pytest.raises(WrongPhase):
+        payouts.publish(stage.desk, stage.client, NAME)
+    stage.carry_on()
+    (root,) = payouts.check_roots(stage.desk, stage.client, NAME)
+    for act in (payouts.veto, payouts.dispute):
+        with pytest.raises(Conflict):
+            act(stage.desk, stage.client, NAME, root.size)
+    with pytest.raises(Conflict):
+        payouts.publish(stage.desk, stage.client, NAME)
+    with pytest.raises(WrongPhase):
+        payouts.activate(stage.desk, stage.client, NAME)
+    with pytest.raises(NotCovered):
+        payouts.claim(stage.client, stage.desk.state, stage.challenge, key_of("donor").address)
+
+
+def test_an_overdue_entry_holds_payouts_up_until_it_is_taken_up(stage: Coined) -> None:
+    play(stage)
+    stage.carry_on()
+    data = anchoring.sign(stage.desk, key_of("donor"), "", "tick", {}, False)
+    stage.send("donor", anchoring.submit(stage.client, stage.challenge, data))
+    stage.played.wait(PAST)
+    assert any(line.startswith("waits for the log to take up") for line in stage.carry_on())
+    (said,) = anchoring.take_up(stage.desk, stage.client, NAME)
+    assert "taken up" in said
+    (one,) = anchoring.submissions(stage.client, stage.challenge)
+    stage.send("organiser", anchoring.anchor(stage.desk, stage.client, NAME))
+    stage.send("donor", anchoring.include(stage.desk, stage.client, NAME, one.hash))
+    stage.carry_on()
+    assert all(stage.balance(role) for role in PEOPLE)

@@ -19,6 +19,7 @@ from danseo.core.errors import Conflict, NotCovered, NotFound, Usage, WrongPhase
 from danseo.core.kinds.payout import Declare, FreePayout, HoldPayout
 from danseo.core.onchain import Root, lost_asset
 from danseo.core.state import State
+from danseo.core.words import money
 from danseo.flows import deploying, observing, proving, reading
 from danseo.flows.acting import Desk
 from danseo.flows.deploying import Call
@@ -42,7 +43,8 @@ class Standing:
     """A payout root on chain now, in effect or waiting.
 
     `effective_at` is from when it can be activated, 0 for the one in effect. `disputer` is empty
-    where nobody put a bond against it. `right` says whether it is what the log gives.
+    where nobody put a bond against it. `right` says whether it is what the log gives, `void` that
+    a root in effect was struck after its window ended, so that it must be published anew.
     """
 
     size: int
@@ -51,6 +53,7 @@ class Standing:
     disputer: str
     effective_at: int
     right: bool
+    void: bool = False
 
     @property
     def active(self) -> bool:
@@ -176,8 +179,9 @@ def roots_of(client: Client, challenge: Challenge, source: Source) -> list[Stand
                         event.block)  # fmt: skip
             said[(root.size, root.root)] = root
     sizes = sorted({size for size, _ in said})
-    size, active, *pending = client.call_all(
-        [(pool, "size", ()), (pool, "root", ()), *((pool, "pending", (s,)) for s in sizes)]
+    now = [(pool, "size", ()), (pool, "root", ()), (pool, "struckAt", ())]
+    size, active, struck, *pending = client.call_all(
+        [*now, *((pool, "pending", (s,)) for s in sizes)]
     )
     standing = []
     for one, (root, publisher, effective_at, disputer) in zip(sizes, pending, strict=True):
@@ -185,7 +189,8 @@ def roots_of(client: Client, challenge: Challenge, source: Source) -> list[Stand
         if known:
             right = proving.is_right(source, challenge, known)
             by = "" if int(disputer, 16) == 0 else disputer
-            standing.append(Standing(one, root.hex(), publisher, by, effective_at, right))
+            void = effective_at <= struck
+            standing.append(Standing(one, root.hex(), publisher, by, effective_at, right, void))
     if size:
         known = said.get((size, active.hex()))
         right = known is not None and proving.is_right(source, challenge, known)
@@ -238,8 +243,12 @@ def dispute(desk: Desk, client: Client, name: str, size: int) -> Call:
 
 
 def veto(desk: Desk, client: Client, name: str, size: int) -> Call:
-    """Return the call by which the guardian strikes a false root; the DAO proposes its own."""
-    one = _waiting(check_roots(desk, client, name), size)
+    """Return the call by which the guardian strikes a false root, one in effect as well.
+
+    The DAO proposes its own.
+    """
+    roots = check_roots(desk, client, name)
+    one = next((r for r in roots if r.size == size and r.active), None) or _waiting(roots, size)
     if one.right:
         raise Conflict(
             f"The root of size {size} is what the log gives.", "Leave it: people wait for it."
@@ -253,7 +262,7 @@ def activate(desk: Desk, client: Client, name: str, size: int | None = None) -> 
     roots = check_roots(desk, client, name)
     now = client.head().time
     if size is None:
-        ready = [r for r in roots if not r.active and r.right and r.effective_at <= now]
+        ready = _ready(roots, now)
         if not ready:
             raise WrongPhase(
                 "No right root is past its window.", _then(roots) or "Publish one first."
@@ -271,6 +280,11 @@ def _waiting(roots: Sequence[Standing], size: int) -> Standing:
             return one
     sizes = ", ".join(str(r.size) for r in roots if not r.active) or "none"
     raise NotFound(f"No root of size {size} waits.", f"Waiting: {sizes}.")
+
+
+def _ready(roots: Sequence[Standing], now: int) -> list[Standing]:
+    """Return the right roots whose window is over at `now`, by size."""
+    return [r for r in roots if r.right and not r.active and not r.void and r.effective_at <= now]
 
 
 def _then(roots: Sequence[Standing]) -> str:
@@ -355,14 +369,25 @@ def _single(challenge: Challenge, tree: Tree, due: Due) -> Call:
 
 
 def pay(client: Client, state: State, challenge: Challenge) -> list[Call]:
-    """Return the calls that pay everybody what is due: slashes, releases, then batches."""
+    """Return the calls that pay everybody what is due: slashes, releases, then batches.
+
+    An asset of which no more may leave in this window waits for the next.
+    """
     waiting = dues(client, state, challenge)
     if not waiting:
         return []
     found = deploying.contracts(client, challenge)
-    tree = tree_of(challenge, client.call(deploying.part(found, "pool"), "size"))
+    pool = deploying.part(found, "pool")
+    tree = tree_of(challenge, client.call(pool, "size"))
     calls = [_single(challenge, tree, one) for one in waiting if one.how != "pay"]
-    places = [one.place for one in waiting if one.how == "pay"]
+    tokens = sorted({tree.leaves[one.place].asset for one in waiting if one.how == "pay"})
+    left = client.call_all([(pool, "leaving", (token,)) for token in tokens]) if tokens else []
+    shut = {token for token, amount in zip(tokens, left, strict=True) if not amount}
+    places = [
+        one.place
+        for one in waiting
+        if one.how == "pay" and tree.leaves[one.place].asset not in shut
+    ]
     for i in range(0, len(places), BATCH):
         leaves, proof, flags = tree.multiproof(places[i : i + BATCH])
         rows = [(leaf.account, leaf.asset, leaf.cumulative) for leaf in leaves]
@@ -382,7 +407,7 @@ def carry_on(desk: Desk, client: Client, key: Key, name: str) -> list[str]:
     said = list(_observed(desk, client, key, name))
     roots = check_roots(desk, client, name)
     said += [_alarm(one) for one in roots if not one.right]
-    waiting = [r for r in roots if r.right and not r.active]
+    waiting = [r for r in roots if r.right and not r.active and not r.void]
     if not waiting and onchain.has_news(desk.state, desk.challenge(name)):
         said.append(f"declared a payout (entry {declare(desk, key, name).index})")
     said += _published(desk, client, key, name, roots)
@@ -421,7 +446,7 @@ def _activated(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]
     """Put the greatest root that may be into effect, and give overtaken publishers' bonds back."""
     found = deploying.contracts(client, desk.challenge(name))
     now, roots = client.head().time, check_roots(desk, client, name)
-    ready = [r for r in roots if r.right and not r.active and r.effective_at <= now]
+    ready = _ready(roots, now)
     if ready and client.call(deploying.part(found, "anchor"), "overdue"):
         yield "waits for the log to take up an entry that is overdue: `danseo chain status`"
         return
@@ -431,7 +456,7 @@ def _activated(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]
         receipt = deploying.call_of(found, "pool", "activate", active).send(client, key)
         yield f"put the root of size {active} into effect (transaction {receipt.tx})"
     for one in roots:
-        if not one.active and one.size < active and one.effective_at <= now:
+        if not one.active and one.effective_at <= now and (one.void or one.size < active):
             deploying.call_of(found, "pool", "reclaim", one.size).send(client, key)
             yield f"gave the bond of the overtaken root of size {one.size} back"
     late = [r for r in roots if r.right and r.effective_at > now and r.size > active]
@@ -448,11 +473,11 @@ def _paid(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]:
     if before:
         after = dues(client, desk.state, challenge)
         yield f"paid {len(before) - len(after)} of {len(before)} amounts that were due"
-        yield from (f"could not pay {d.amount} {d.asset} to {d.account} now" for d in after)
+        yield from (f"{money(d.amount, d.asset)} to {d.account} cannot be paid now" for d in after)
 
 
 def read_amount(challenge: Challenge, text: str) -> tuple[str, int]:
-    """Return (asset, amount) of a text such as "1.5 ETH", in the smallest unit of a listed asset."""
+    """Return (asset, amount) of a text such as "1.5 ETH", in a listed asset's smallest unit."""
     coin = challenge.terms.coin
     amount, asset = read_money(text, [one.asset for one in coin.assets] if coin else [])
     deploying.listed_token(challenge, asset)
