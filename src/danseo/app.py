@@ -82,15 +82,21 @@ def reader_chain(settings: Settings, where: str, place: str) -> Iterator[Client 
     """Open the chain that a reader checks the log at `place` against; None where there is none.
 
     `where` is a node's URL, or the folder of an embedded chain; empty, it is the node that the
-    settings name, else the embedded chain of the host whose log lies at `place`.
+    settings name, else that of the host whose log lies at `place`: one that was started there, or
+    its embedded chain.
     """
-    beside = Path(place).parent / "host" / "chain"
-    where = where or settings.chain_url or (str(beside) if beside.is_dir() else "")
+    from danseo.chain import anvil, embedded  # light: what takes long loads when it is used
+    from danseo.chain.client import Client
+
+    host = Path(place).parent / "host"
+    where = where or settings.chain_url
+    if not where and (running := anvil.status(host / "anvil")):
+        where = running.url
+    if not where and (host / "chain").is_dir():
+        where = str(host / "chain")
     if not where:
         yield None
         return
-    from danseo.chain import embedded
-    from danseo.chain.client import Client
 
     if where.startswith(("http://", "https://")):
         yield Client.at(where, settings.confirmations)

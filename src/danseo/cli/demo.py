@@ -24,6 +24,9 @@ def demo(
         str, typer.Option("--history", help="Show past prizes under the rule instead: vesuvius.")
     ] = "",
     width: Annotated[int, typer.Option(help="Pixels across a fragment; fewer is faster.")] = 640,
+    node: Annotated[
+        bool, typer.Option("--node", help="Pay on a local anvil node, not the embedded chain.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --history: print one JSON document.")
     ] = False,
@@ -41,7 +44,7 @@ def demo(
     else:
         from danseo.cli.play import play
 
-        play(out, data, width)
+        play(out, data, width, node=node)
 
 
 def show_history(name: str, data: Path | None, as_json: bool) -> None:

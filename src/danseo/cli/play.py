@@ -5,11 +5,12 @@ Only the time is simulated: keys, files, signatures, sandbox, log and contracts 
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shlex
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -104,16 +105,17 @@ is. Take the picture's transparency as the mask of papyrus instead.
 """
 
 
-def play(out: Path, data: Path | None, width: int) -> None:
-    """Play the demo in the folder `out`."""
+def play(out: Path, data: Path | None, width: int, *, node: bool = False) -> None:
+    """Play the demo in the folder `out`; with `node`, on a node that is started for it."""
     with environment(DANSEO_HOME=str(out)):
-        Play(out, Console(highlight=False)).everything(data or configuration.load().data, width)
+        acts = Play(out, Console(highlight=False))
+        acts.everything(data or configuration.load().data, width, node)
 
 
 class Play(Player):
     """The acts of the demo."""
 
-    def everything(self, data: Path | None, width: int) -> None:
+    def everything(self, data: Path | None, width: int, node: bool) -> None:
         """Play the challenge from an empty folder to the report."""
         from danseo.scroll import ink
 
@@ -121,18 +123,20 @@ class Play(Player):
         self.fresh_folder()
         inputs = ink.prepare(self.home / "files", data, width=width)
         self.say(f"Input: {inputs.source}.")
-        self._open(inputs)
-        clues = self._publish(inputs)
-        self._advance()
-        self._false_root()
-        self._settle(clues)
-        self._pay()
-        self._look()
+        self._begin()
+        with self._node() if node else contextlib.nullcontext():
+            self._open(inputs)
+            clues = self._publish(inputs)
+            self._advance()
+            self._false_root()
+            self._settle(clues)
+            self._pay()
+            self._look()
         self.say(f"Played in {time.monotonic() - begun:.0f} s. Open {self.home / 'report.html'}.")
 
     # --- the acts -------------------------------------------------------------------------------
 
-    def _open(self, inputs: ink.Inputs) -> None:
+    def _begin(self) -> None:
         self.head("A log begins, on a simulated clock; people make their keys")
         self.say(f"[dim]$ export DANSEO_HOME={self.home}[/dim]")
         self.run(
@@ -143,6 +147,17 @@ class Play(Player):
             self.run(f"key new {name} --no-password", quiet=True)
         for name in (*SCORERS, *TRUSTEES):
             self.run("key register", key=name, quiet=True)
+
+    @contextlib.contextmanager
+    def _node(self) -> Iterator[None]:
+        """Run a node of the demo's own for as long as it plays."""
+        self.run("chain up")
+        try:
+            yield
+        finally:
+            self.run("chain down")
+
+    def _open(self, inputs: ink.Inputs) -> None:
         self.head("The organiser opens the challenge; scorers and trustees take their roles up")
         file = self._write_challenge(inputs)
         self.run(f"challenge check {file}", key="organiser")
@@ -276,6 +291,7 @@ class Play(Player):
         self.run(f"pool check {NAME}")
         self.run(f"pool dispute {NAME} {size}", key="watcher")
         self.head("The coin's holders veto it, and vote a new value curve for the next round")
+        self._pass("1h")
         self.run(f"dao propose {NAME} veto {size} --why 'It pays a thief.'", key=CONTRIBUTORS[0])
         curve = "[[0.3, 0], [0.7, 0.8]]"
         self.run(
@@ -317,7 +333,7 @@ class Play(Player):
             self.run(f"stake release {NAME} '0.5 ETH'", key=name, quiet=True)
         self.run(f"chain anchor {NAME}", key="organiser")
         self.run(f"pool run {NAME}", key="watcher")
-        for _ in range(2):  # what may leave in one window is capped
+        for _ in range(3):  # one window for the root, and what may leave in one is capped
             self._pass("73h")
             self.run(f"pool run {NAME}", key="watcher")
         self.run(f"pool show {NAME}")

@@ -206,8 +206,12 @@ class _View:
         )
 
     def pot(self, asset: str) -> Pot:
-        paid = sum(self.challenge.paid.get(asset, {}).values())
-        left = treasury.available(self.challenge, asset)
+        challenge = self.challenge
+        paid = sum(challenge.paid.get(asset, {}).values())
+        left = treasury.available(challenge, asset)
+        if challenge.onchain and challenge.terms.coin and challenge.terms.coin.lists(asset):
+            claimed = sum(challenge.onchain.claimed.get(asset, {}).values())
+            paid, left = claimed, left + paid - claimed
         back = sum(self.challenge.refunds.get(asset, {}).values())
         return Pot(asset, self.challenge.received[asset], paid, left, back)
 
