@@ -14,7 +14,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs figures format constraints sandbox clean
+.PHONY: help demo test lint bench docs figures format constraints sandbox node solidity contracts clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +22,7 @@ help: ## List the targets
 demo: $(INSTALLED) sandbox ## Play one whole challenge in demo/ (options: ARGS="--help")
 	@$(BIN)/danseo demo $(ARGS)
 
-test: $(INSTALLED) sandbox ## Run the tests (one file: ARGS=tests/repo/test_docs.py)
+test: $(INSTALLED) sandbox node solidity ## Run the tests (one file: ARGS=tests/repo/test_docs.py)
 	@$(BIN)/pytest -n auto --maxprocesses 8 --durations=10 $(ARGS)
 
 lint: $(INSTALLED) ## Check style, types, layers, and that the generated pages are fresh
@@ -33,7 +33,7 @@ lint: $(INSTALLED) ## Check style, types, layers, and that the generated pages a
 	@$(BIN)/python -m scripts.reference --check
 	@$(BIN)/python -m scripts.figures --check
 
-bench: $(INSTALLED) sandbox ## Measure every published figure (one: NAME=verify)
+bench: $(INSTALLED) sandbox node ## Measure every published figure (one: NAME=verify)
 	@$(BIN)/python -m benchmarks $(NAME)
 	@$(BIN)/python -m scripts.figures
 
@@ -50,6 +50,15 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 constraints: ## Pin today's newest versions that pyproject.toml allows
 	@scripts/refresh-constraints
 
+contracts: $(INSTALLED) solidity ## Compile the contracts anew into the package
+	@$(BIN)/python -m scripts.contracts
+
+solidity: $(INSTALLED) ## Fetch the compiler and the libraries of the contracts, or say how
+	@$(BIN)/python -m scripts.contracts --install
+
+node: $(INSTALLED) ## Install anvil, a local node, where that is allowed, or say how
+	@scripts/setup-anvil
+
 sandbox: ## Install bubblewrap where that is allowed, or say how
 	@scripts/setup-sandbox
 
@@ -57,5 +66,5 @@ $(INSTALLED): pyproject.toml constraints.txt scripts/setup-venv
 	@scripts/setup-venv
 
 clean: ## Remove everything that was set up or made
-	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo build dist benchmarks/work
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo build dist benchmarks/work contracts/node_modules
 	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
