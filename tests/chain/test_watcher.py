@@ -156,7 +156,7 @@ def test_a_node_that_fails_or_limits_every_nth_request_loses_nothing(
         return faults[number // every % len(faults)] if number % every == 0 else PASS
 
     with proxy(fresh_anvil, plan) as url:
-        client = Client(Node(Node.at(url)._provider, url, sleep=lambda _: None), load=load)
+        client = Client(Node(Node.at(url).provider, url, sleep=lambda _: None), load=load)
         assert read(watcher(client, contract, stretch=4)) == list(range(1, 13))
 
 

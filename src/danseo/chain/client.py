@@ -96,7 +96,7 @@ class Client:
         final (by default none); a real chain says itself what is final. A transaction is waited
         for `patience` seconds.
         """
-        self._node, self._load, self._patience = node, load, patience
+        self.node, self._load, self.patience = node, load, patience
         self._abis: dict[str, Abi] = {}
         self._span = SPAN
         self.chain_id = int(node.ask("eth_chainId"), 16)
@@ -118,7 +118,7 @@ class Client:
     @property
     def name(self) -> str:
         """The node's URL, without what may be secret in it."""
-        return self._node.name
+        return self.node.name
 
     def head(self) -> Block:
         """Return the newest block."""
@@ -139,15 +139,15 @@ class Client:
 
     def balance(self, address: str, block: int | None = None) -> int:
         """Return the wei of an address, now or after a block."""
-        return int(self._node.ask("eth_getBalance", address, _at(block)), 16)
+        return int(self.node.ask("eth_getBalance", address, _at(block)), 16)
 
     def code(self, address: str, block: int | None = None) -> bytes:
         """Return the code at an address; none where no contract stands."""
-        return bytes.fromhex(self._node.ask("eth_getCode", address, _at(block))[2:])
+        return bytes.fromhex(self.node.ask("eth_getCode", address, _at(block))[2:])
 
     def nonce(self, address: str) -> int:
         """Return how many transactions of an address are on the chain or on their way."""
-        return int(self._node.ask("eth_getTransactionCount", address, self._pending), 16)
+        return int(self.node.ask("eth_getTransactionCount", address, self._pending), 16)
 
     def call(
         self,
@@ -165,7 +165,7 @@ class Client:
         asked = {"to": contract.address, "data": _hex(abi.call(method, args))}
         if sender is not None:
             asked["from"] = sender
-        answer = self._node.attempt("eth_call", asked, _at(block))
+        answer = self.node.attempt("eth_call", asked, _at(block))
         if isinstance(answer, Fault):
             raise self._refused(contract.name, method, answer)
         data = bytes.fromhex(answer[2:])
@@ -186,13 +186,29 @@ class Client:
             requests.append(("eth_call", ({"to": contract.address, "data": data}, _at(block))))
         answers = []
         for (contract, method, args), answer in zip(
-            calls, self._node.attempt_all(requests), strict=True
+            calls, self.node.attempt_all(requests), strict=True
         ):
             if isinstance(answer, Fault):
                 raise self._refused(contract.name, method, answer)
             output = bytes.fromhex(answer[2:])
             answers.append(self._abi(contract.name).result(method, len(args), output))
         return answers
+
+    def offer(self, sender: str) -> dict[str, Any]:
+        """Return nonce, fees and chain of the next transaction of an address, in hex."""
+        block = self.node.ask("eth_getBlockByNumber", "latest", False)
+        tip = int(self.node.ask("eth_maxPriorityFeePerGas"), 16)
+        return {
+            "type": "0x2",
+            "chainId": hex(self.chain_id),
+            "nonce": hex(self.nonce(sender)),
+            "maxFeePerGas": hex(2 * int(block["baseFeePerGas"], 16) + tip),
+            "maxPriorityFeePerGas": hex(tip),
+        }
+
+    def encode(self, contract: Contract, method: str, args: Sequence[Any]) -> str:
+        """Return the data of a call in hex."""
+        return _hex(self._abi(contract.name).call(method, args))
 
     def prepare(
         self, contract: Contract, method: str, *args: Any, value: int = 0, sender: str
@@ -226,15 +242,15 @@ class Client:
 
     def send_raw(self, raw: bytes) -> Receipt:
         """Send what was signed elsewhere, and wait until it is in a block."""
-        return self._settle([self._broadcast(raw)], [raw], self._patience, "", "the transaction")
+        return self._settle([self._broadcast(raw)], [raw], self.patience, "", "the transaction")
 
     def receipt(self, tx: str) -> Receipt | None:
         """Return what came of a transaction, or None while it is in no block.
 
         One that failed raises what `refusals` makes of it.
         """
-        found = self._node.ask("eth_getTransactionReceipt", "0x" + tx)
-        return None if found is None else self._receipt(found, "", "the transaction")
+        found = self.node.ask("eth_getTransactionReceipt", "0x" + tx)
+        return None if found is None else self.read_receipt(found, "", "the transaction")
 
     def events(self, contracts: Sequence[Contract], first: int, last: int) -> list[Event]:
         """Return all events of these contracts in blocks first to last, in order.
@@ -249,7 +265,7 @@ class Client:
                 "fromBlock": hex(first),
                 "toBlock": hex(first + span - 1),
             }
-            answer = self._node.attempt("eth_getLogs", wanted)
+            answer = self.node.attempt("eth_getLogs", wanted)
             if isinstance(answer, Fault):
                 if not answer.too_many or span == 1:
                     raise Unavailable(
@@ -270,7 +286,7 @@ class Client:
         """
         addresses = [contract.address for contract in contracts]
         wanted = {"address": addresses, "blockHash": "0x" + block_hash}
-        answer = self._node.attempt("eth_getLogs", wanted)
+        answer = self.node.attempt("eth_getLogs", wanted)
         if isinstance(answer, Fault):
             return None
         return sorted(self._read_logs(contracts, answer), key=lambda event: event.position)
@@ -280,7 +296,7 @@ class Client:
         asked = [("eth_getBlockByNumber", (hex(n), False)) for n in range(first, last + 1)]
         headers: list[Header] = []
         for start in range(0, len(asked), BATCH):
-            for found in self._node.attempt_all(asked[start : start + BATCH]):
+            for found in self.node.attempt_all(asked[start : start + BATCH]):
                 if isinstance(found, Fault) or found is None:
                     return headers
                 bloom = int(found["logsBloom"], 16)
@@ -293,19 +309,19 @@ class Client:
         if self.head().time >= when:
             return
         if self.embedded:
-            self._node.ask("evm_mine", hex(when))
+            self.node.ask("evm_mine", hex(when))
             return
-        self._node.ask("evm_setNextBlockTimestamp", hex(when))
-        self._node.ask("evm_mine")
+        self.node.ask("evm_setNextBlockTimestamp", hex(when))
+        self.node.ask("evm_mine")
 
     def faucet(self, address: str, amount: int) -> None:
         """Give an address so many wei more, on a development chain."""
         self._must_be_for_development("gives money away")
         if self.embedded:
-            self._node.ask("danseo_fund", address, hex(amount))
+            self.node.ask("danseo_fund", address, hex(amount))
         else:
             total = self.balance(address) + amount
-            self._node.ask("hardhat_setBalance", address, hex(total))
+            self.node.ask("hardhat_setBalance", address, hex(total))
 
     @property
     def _pending(self) -> str:
@@ -325,7 +341,7 @@ class Client:
         return abi
 
     def _block(self, which: str) -> Block:
-        found = self._node.attempt("eth_getBlockByNumber", which, False)
+        found = self.node.attempt("eth_getBlockByNumber", which, False)
         if isinstance(found, Fault) or found is None:
             raise NotFound(
                 f"The node at {self.name} has no block {which}.", "Wait until it is made."
@@ -342,26 +358,16 @@ class Client:
         asked = {"from": sender, "data": _hex(data), "value": hex(value)}
         if to:
             asked["to"] = to
-        gas = self._node.attempt("eth_estimateGas", asked)
+        gas = self.node.attempt("eth_estimateGas", asked)
         if isinstance(gas, Fault):
             raise self._refused(name, method, gas)
         if not self.embedded:  # the state may have moved on by the time that it is mined
             gas = hex(int(gas, 16) * 6 // 5)
-        block = self._node.ask("eth_getBlockByNumber", "latest", False)
-        tip = int(self._node.ask("eth_maxPriorityFeePerGas"), 16)
-        fee = 2 * int(block["baseFeePerGas"], 16) + tip
-        needed, has = value + int(gas, 16) * fee, self.balance(sender)
+        ready = self.offer(sender)
+        needed, has = value + int(gas, 16) * int(ready["maxFeePerGas"], 16), self.balance(sender)
         if has < needed:
             raise refusals.too_poor(sender, has, needed)
-        return {
-            **asked,
-            "type": "0x2",
-            "chainId": hex(self.chain_id),
-            "nonce": hex(self.nonce(sender)),
-            "gas": gas,
-            "maxFeePerGas": hex(fee),
-            "maxPriorityFeePerGas": hex(tip),
-        }
+        return {**asked, **ready, "gas": gas}
 
     def _carry(self, key: Key, ready: dict[str, Any], name: str, method: str) -> Receipt:
         """Sign and send; where it lingers, offer more for the same nonce, so that one is taken."""
@@ -371,7 +377,7 @@ class Client:
             raws.append(wallet.sign(key, ready))
             sent.append(self._broadcast(raws[-1], sent))
             try:
-                return self._settle(sent, raws, self._patience / 3, name, method)
+                return self._settle(sent, raws, self.patience / 3, name, method)
             except Unavailable:
                 if last:
                     raise
@@ -385,7 +391,7 @@ class Client:
         `before` are those that were sent with the same nonce and a lower fee.
         """
         tx = wallet.hash_of(raw)
-        answer = self._node.attempt("eth_sendRawTransaction", _hex(raw))
+        answer = self.node.attempt("eth_sendRawTransaction", _hex(raw))
         if not isinstance(answer, Fault):
             return tx
         # A node that did take it, and whose answer was lost, calls it known or its nonce used.
@@ -394,7 +400,7 @@ class Client:
         if before and "underpriced" in answer.message:
             return tx  # an earlier one stays in the queue
         for one in (tx, *before):
-            if self._node.ask("eth_getTransactionReceipt", "0x" + one) is not None:
+            if self.node.ask("eth_getTransactionReceipt", "0x" + one) is not None:
                 return tx
         raise self._refused("", "the transaction", answer)
 
@@ -402,19 +408,20 @@ class Client:
         self, sent: list[str], raws: list[bytes], patience: float, name: str, method: str
     ) -> Receipt:
         """Wait for one of the transactions `sent`; hand the newest in again now and then."""
-        for turn in _turns(patience):
+        for turn in turns(patience):
             for tx in sent:
-                found = self._node.ask("eth_getTransactionReceipt", "0x" + tx)
+                found = self.node.ask("eth_getTransactionReceipt", "0x" + tx)
                 if found is not None:
-                    return self._receipt(found, name, method)
+                    return self.read_receipt(found, name, method)
             if turn % 20 == 19:
-                self._node.attempt("eth_sendRawTransaction", _hex(raws[-1]))
+                self.node.attempt("eth_sendRawTransaction", _hex(raws[-1]))
         raise Unavailable(
             f"Transaction {sent[-1]} is in no block after {patience:.0f} seconds.",
             "It may still come: do the same again later, and what is done will not be done twice.",
         )
 
-    def _receipt(self, found: dict[str, Any], name: str, method: str) -> Receipt:
+    def read_receipt(self, found: dict[str, Any], name: str, method: str) -> Receipt:
+        """Return a node's receipt as ours; one that failed raises what `refusals` makes of it."""
         tx, number = found["transactionHash"][2:], int(found["blockNumber"], 16)
         if int(found["status"], 16) != 1:
             raise refusals.failed(tx, number, name, method)
@@ -452,7 +459,7 @@ def _block_of(found: dict[str, Any]) -> Block:
     return Block(int(found["number"], 16), found["hash"][2:], int(found["timestamp"], 16))
 
 
-def _turns(patience: float) -> Iterator[int]:
+def turns(patience: float) -> Iterator[int]:
     """Yield 0, 1, 2, ... with growing pauses between, for `patience` seconds."""
     until, pause, turn = time.monotonic() + patience, 0.002, 0
     while True:

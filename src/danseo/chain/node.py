@@ -65,7 +65,7 @@ class Node:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Ask a busy node again for `patience` seconds of pauses in all."""
-        self._provider, self.name = provider, name
+        self.provider, self.name = provider, name
         self._patience, self._sleep = patience, sleep
 
     @classmethod
@@ -91,16 +91,16 @@ class Node:
         """Return the result, or the `Fault` that is no matter of waiting."""
         for pause in self._pauses():
             with self._reached():
-                answer = _read(self._provider.make_request(method, list(params)))
+                answer = _read(self.provider.make_request(method, list(params)))
                 if not (isinstance(answer, Fault) and answer.busy):
                     return answer
             self._sleep(pause)
         with self._reached(last=True):
-            return _read(self._provider.make_request(method, list(params)))
+            return _read(self.provider.make_request(method, list(params)))
 
     def attempt_all(self, requests: Sequence[Request]) -> list[Any]:
         """Return the result or the `Fault` of each request, in order, in one round trip."""
-        batch = getattr(self._provider, "make_batch_request", None)
+        batch = getattr(self.provider, "make_batch_request", None)
         if batch is None or not requests:
             return [self.attempt(method, *params) for method, params in requests]
         wanted = [(method, list(params)) for method, params in requests]

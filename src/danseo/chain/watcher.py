@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from danseo.chain.client import Block, Client, Contract, Event, Header
-from danseo.core.errors import Invalid, Unavailable
+from danseo.core.errors import Invalid, NotFound, Unavailable
 
 STRETCH: Final = 500
 """Blocks that one step covers at most."""
@@ -71,7 +71,9 @@ class Watcher:
         for turn in range(TRIES):
             if turn:
                 self._sleep(0.05 * 2**turn)
-            final = self._client.final()
+            final = self._final()
+            if final is None:
+                continue
             if final.number <= self.cursor.number:
                 self._check_standing(final)
                 return None
@@ -106,6 +108,13 @@ class Watcher:
                 self._sleep(pause)
             else:
                 yield found
+
+    def _final(self) -> Block | None:
+        """Return the newest final block; None where it went while it was looked for."""
+        try:
+            return self._client.final()
+        except NotFound:
+            return None
 
     def _events(self, headers: Sequence[Header]) -> list[Event] | None:
         """Return the events of these blocks; None where they are of other blocks by now."""
