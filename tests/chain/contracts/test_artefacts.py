@@ -62,8 +62,8 @@ def test_a_warning_of_the_compiler_is_an_error(
     text = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.28;\ncontract Sloppy {%s}\n"
     file.write_text(text % "")
     assert set(compiler.artefacts(file)) == {"Sloppy"}
-    file.write_text(text % "function f(uint256 unused) external {}")
-    with pytest.raises(ValueError, match="Unused function parameter"):
+    file.write_text(text % "function f() external { uint256 unused; }")
+    with pytest.raises(ValueError, match="Unused local variable"):
         compiler.artefacts(file)
 
 
@@ -72,11 +72,10 @@ def test_one_changed_line_changes_the_bytes(
     compiler: contracts.Compiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contracts, "CONTRACTS", tmp_path)
-    (tmp_path / "interfaces").mkdir()
-    for name in ("ProgressCoin.sol", "interfaces/IParts.sol"):
-        (tmp_path / name).write_text((ROOT / "contracts" / name).read_text())
-    coin = tmp_path / "ProgressCoin.sol"
-    committed = (ROOT / contracts.ARTEFACTS / "ProgressCoin.json").read_text()
-    assert compiler.artefacts(coin)["ProgressCoin"] == committed
-    coin.write_text(coin.read_text().replace("10 ** 27", "10 ** 28"))
-    assert compiler.artefacts(coin)["ProgressCoin"] != committed
+    (tmp_path / "mocks").mkdir()
+    text = (ROOT / "contracts" / "mocks" / "Recipients.sol").read_text(encoding="utf-8")
+    file = tmp_path / "mocks" / "Recipients.sol"
+    for body, same in ((text, True), (text.replace("100000", "100001"), False)):
+        file.write_text(body, encoding="utf-8")
+        made = compiler.artefacts(file)["Bomb"]
+        assert (made == (ROOT / contracts.MOCKS / "Bomb.json").read_text("utf-8")) is same
