@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from danseo.core.errors import NotAllowed
 from tests.cli import stage as play
 from tests.cli.stage import Stage
 
@@ -164,3 +165,18 @@ def test_a_title_from_a_stranger_cannot_steer_the_terminal(opened: Stage) -> Non
     shown = opened.run(f"clue show example {clue}").out
     assert "\x1b" not in shown
     assert "[2J[red]T" in shown
+
+
+def test_rules_are_read_and_accepted_before_the_first_clue(begun: Stage) -> None:
+    (begun.home / "rules.md").write_text("Be kind.\n")
+    file = begun.home / "challenge.toml"
+    text = file.read_text().replace("[score]", 'rules = "rules.md"\n\n[score]', 1)
+    file.write_text(text)
+    play.open_example(begun)
+    line = "clue publish example {home}/guess-1.csv --title 'Even'"
+    assert begun.run(line, "contributor-1").status == NotAllowed.status
+    assert begun.do("clue accept example --read")["text"] == "Be kind.\n"
+    begun.do("clue accept example", "contributor-1")
+    begun.do(line, "contributor-1")
+    assert begun.refuse("clue accept example", "contributor-1")["error"] == "Conflict"
+    assert begun.run("clue accept example --read").out == "Be kind.\n"

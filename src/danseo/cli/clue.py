@@ -247,6 +247,35 @@ def _act(
     )
 
 
+@group.command("accept")
+def accept(
+    name: Name,
+    read: Annotated[bool, typer.Option("--read", help="Only show the rules.")] = False,
+    home: Home = None,
+    key: As = None,
+    lang: Lang = None,
+    as_json: Json = False,
+) -> None:
+    """Accept a challenge's rules and licence, once, before your first clue.
+
+    Example: danseo clue accept example --key contributor-1
+    """
+    from danseo.cli import show
+    from danseo.cli.here import here, receipt
+    from danseo.flows import opening
+
+    with here(home, key, lang) as at:
+        challenge = at.desk.challenge(name)
+        text = opening.rules(at.desk.blobs, challenge)
+        entry = None if read else opening.accept_rules(at.desk, at.key(), name)
+    show.result(
+        as_json,
+        {"rules": challenge.terms.rules, "text": text, **(receipt(entry) if entry else {})},
+        text.rstrip(),
+        *([f"Accepted by entry {entry.index}."] if entry else []),
+    )
+
+
 @group.command("show")
 def show_clue(
     name: Name,

@@ -57,7 +57,7 @@ def next_report(client: Client, challenge: Challenge) -> Report | None:
     size = 0
     for fact in facts:
         size += len(canonical.encode(to_body(fact))) + 1
-        if size > _ROOM:
+        if kept and size > _ROOM:
             last = kept[-1].block
             return Report(record.block, last, client.block(last).hash, False, tuple(kept), (), 0)
         kept.append(fact)

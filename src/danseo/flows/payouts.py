@@ -169,15 +169,8 @@ def tree_of(challenge: Challenge, size: int) -> Tree:
 
 def roots_of(client: Client, challenge: Challenge, source: Source) -> list[Standing]:
     """Return every root that waits or is in effect, each compared with what the log gives."""
-    found, record = deploying.contracts(client, challenge), onchain.of(challenge)
-    pool, head = deploying.part(found, "pool"), client.head().number
-    said = {(r.size, r.root): r for r in record.roots}
-    for event in client.events([pool], record.block, head):
-        if event.name == "Published":
-            args = event.args
-            root = Root(args["size"], args["root"].hex(), args["logRoot"].hex(), args["publisher"],
-                        event.block)  # fmt: skip
-            said[(root.size, root.root)] = root
+    found = deploying.contracts(client, challenge)
+    pool, said = deploying.part(found, "pool"), _published_roots(client, challenge)
     sizes = sorted({size for size, _ in said})
     now = [(pool, "size", ()), (pool, "root", ()), (pool, "struckAt", ())]
     size, active, struck, *pending = client.call_all(
@@ -197,6 +190,24 @@ def roots_of(client: Client, challenge: Challenge, source: Source) -> list[Stand
         by = known.publisher if known else ""
         standing.append(Standing(size, active.hex(), by, "", 0, right))
     return sorted(standing, key=lambda one: one.size)
+
+
+def _published_roots(client: Client, challenge: Challenge) -> dict[tuple[int, str], Root]:
+    """Return by (size, root) all that was ever published, also what is not reported yet.
+
+    What an entry could not name, a size beyond all logs, is read from the chain again.
+    """
+    found, record = deploying.contracts(client, challenge), onchain.of(challenge)
+    said = {(r.size, r.root): r for r in record.roots if r.size < observing.LARGEST}
+    spans = [(r.block, r.block) for r in record.roots if r.size >= observing.LARGEST]
+    for first, last in [*spans, (record.block, client.head().number)]:
+        for event in client.events([deploying.part(found, "pool")], first, last):
+            if event.name == "Published":
+                args = event.args
+                root, log_root = args["root"].hex(), args["logRoot"].hex()
+                one = Root(args["size"], root, log_root, args["publisher"], event.block)
+                said[(one.size, root)] = one
+    return said
 
 
 def check_roots(desk: Desk, client: Client, name: str) -> list[Standing]:
