@@ -9,11 +9,16 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danseo.chain import wallet
+from danseo.chain.client import Client, Contract
 from danseo.chain.tree import Leaf, Tree, verify
 from danseo.core.errors import Conflict, Malformed, NotFound
 from danseo.log.signing import keccak256
+from tests.chain.nodes import KEY
 
 ETH = "0x" + "00" * 20
+QUIET_ANCHOR = "0x6004600c60003960046000f360205ff3"
+"""A contract that answers every call with zero: no entry is overdue."""
 
 
 def leaves(count: int) -> list[Leaf]:
@@ -118,3 +123,30 @@ def test_a_hundred_thousand_leaves_take_seconds() -> None:
     tree = Tree(leaves(100_000))
     assert time.perf_counter() - started < 10
     assert len(tree.proof(99_999)) in (16, 17)
+
+
+def test_the_pool_pays_by_our_proofs_and_our_multiproofs(chain: Client) -> None:
+    chain.faucet(KEY.address, 10**21)
+    ready = {**chain.offer(KEY.address), "from": KEY.address, "gas": hex(100_000), "value": "0x0"}
+    quiet = chain.send_raw(wallet.sign(KEY, {**ready, "data": QUIET_ANCHOR})).contract
+    rules = (f"0x{1:040x}", ETH, ETH, quiet, f"0x{2:040x}", 0, 100, 10**9, 0, 0, [])
+    pool = Contract("PrizePool", chain.deploy(KEY, "PrizePool", rules).contract)
+    tree = Tree(Leaf(f"0x{n + 1_000:040x}", ETH, 10**9 + n) for n in range(37))
+    total = sum(leaf.cumulative for leaf in tree.leaves)
+    chain.send(KEY, pool, "fund", ETH, total, value=total)
+    chain.send(KEY, pool, "publish", 1, b"\x01" * 32, tree.root)
+    chain.move_to(chain.head().time + 100)
+    chain.send(KEY, pool, "activate", 1)
+    leaf = tree.leaves[11]
+    claim = (leaf.account, leaf.asset, leaf.cumulative)
+    with pytest.raises(NotFound, match="NotInTheRoot"):
+        chain.send(KEY, pool, "claim", *claim, tree.proof(12))
+    chain.send(KEY, pool, "claim", *claim, tree.proof(11))
+    for some in (range(10), [12, 36, 20], range(37)):
+        ordered, proof, flags = tree.multiproof(some)
+        rows = [(one.account, one.asset, one.cumulative) for one in ordered]
+        chain.send(KEY, pool, "payBatch", rows, proof, flags)
+    assert [chain.balance(leaf.account) for leaf in tree.leaves] == [
+        leaf.cumulative for leaf in tree.leaves
+    ]
+    assert chain.balance(pool.address) == 0
