@@ -82,6 +82,14 @@ def test_units_are_split_over_payees_and_none_is_lost() -> None:
     assert set(units) == {address(who) for who in "abc"}
 
 
+def test_units_follow_the_parts_of_the_payees() -> None:
+    ledger = CoinLedger()
+    ledger.open_challenge()
+    ledger.step("contributor-1", 530_000_000, payees=[("a", 3), ("b", 1)])
+    units = coin_units(ledger.challenge())
+    assert units == {address("a"): 45_000_000 * UNIT, address("b"): 15_000_000 * UNIT}
+
+
 def test_a_jurys_award_is_units_and_its_grant_is_none() -> None:
     ledger = CoinLedger()
     ledger.open_challenge(rounds=[jury_round(SILENCE, SILENCE + 1, 10**8, 10**18)])

@@ -138,6 +138,22 @@ def test_whoever_has_no_address_waits_and_misses_nothing(ledger: CoinLedger) -> 
     assert leaf(ledger, ledger.declare(), "new wallet", ETHER) == due == PRIZE * 10 // 100
 
 
+def test_no_more_coin_is_declared_than_the_cap_whatever_was_minted_too_much() -> None:
+    ledger = CoinLedger()
+    ledger.open_challenge(advance=10**9, method_above=10**9)
+    false = ledger.step("cheat-1", 890_000_000)
+    ledger.claim_all(ledger.declare())
+    right = ledger.step("contributor-1", 900_000_000)
+    ledger.settle({false: 500_000_000, right: 900_000_000})
+    due = ledger.owed("contributor-1", asset=INK)
+    minted = ledger.owed("cheat-1", asset=INK).paid
+    assert due.entitled == 800_000_000 * UNIT > CAP - minted
+    assert due.payable == CAP - minted
+    ledger.claim_all(ledger.declare())
+    assert ledger.minted["ink"] == CAP
+    ledger.audit()
+
+
 # --- holds ----------------------------------------------------------------------------------------
 
 
@@ -282,6 +298,7 @@ def test_the_rest_goes_to_the_pool_of_the_successor_once_it_has_one() -> None:
     size = ledger.declare()
     pool = ledger.part("pool", "ink-2")
     assert (pool, ETHER, PRIZE * 80 // 100) in onchain.leaves_at(ledger.challenge(), size)
+    ledger.refuses_to(NotCovered, "nothing new", "stranger", "payout.declare", "ink")
     ledger.claim_all(size)
     ledger.fund(ledger.part("pool"), PRIZE * 80 // 100, "ink-2")
     assert ledger.challenge("ink-2").received[ETH] == PRIZE * 80 // 100
