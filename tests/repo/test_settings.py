@@ -12,7 +12,7 @@ from danseo import settings
 from danseo.core.errors import Usage
 from tests.repo.tree import sources
 
-EXPORTS = {"play.py"}
+EXPORTS = {"player.py"}
 """The demo plays a user: it exports DANSEO_HOME for the commands that it types, and restores it."""
 
 

@@ -121,7 +121,7 @@ def _start(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "NO_COLOR": "1"},
+            env={"HOME": str(folder), "NO_COLOR": "1"},
         )
     running = Running(process.pid, f"http://127.0.0.1:{port}")
     until = time.monotonic() + PATIENCE
