@@ -106,8 +106,8 @@ class Stage:
         done = threading.Event()
         watching = Watcher(Client(Node.at(self.url), FINAL), [self.pool], Cursor.at(start))
         threads = [
-            threading.Thread(target=_follow, args=(watching, seen, done)),
-            threading.Thread(target=self._by_number, args=(start.number, quick, done)),
+            threading.Thread(target=_follow, args=(watching, seen, done), daemon=True),
+            threading.Thread(target=self._by_number, args=(start.number, quick, done), daemon=True),
         ]
         for thread in threads:
             thread.start()
