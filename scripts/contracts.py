@@ -61,20 +61,26 @@ class Compiler:
             return {}
         unit = file.relative_to(CONTRACTS).as_posix()
         settings = _settings(file.stem)
-        request = {
-            "language": "Solidity",
-            "sources": _sources(unit),
-            "settings": {**settings, "outputSelection": {unit: {"*": list(OUTPUTS)}}},
-        }
-        answer = json.loads(str(self._context.call("compile", json.dumps(request), 0, 0)))
-        self._context.eval("reset()")
-        said = [e["formattedMessage"] for e in answer.get("errors", []) if _is_ours(e)]
-        if said:
-            raise ValueError("\n".join(said))
+        answer = self.compile(unit, {**settings, "outputSelection": {unit: {"*": list(OUTPUTS)}}})
         return {
             name: _text(name, answer["contracts"][unit][name], self.version, settings)
             for name in names
         }
+
+    def compile(self, unit: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the compiler's answer for a file of contracts/ and all that it imports.
+
+        Raise `ValueError` with what the compiler says if it says anything at all.
+        """
+        request = {"language": "Solidity", "sources": _sources(unit), "settings": settings}
+        answer: dict[str, Any] = json.loads(
+            str(self._context.call("compile", json.dumps(request), 0, 0))
+        )
+        self._context.eval("reset()")
+        said = [e["formattedMessage"] for e in answer.get("errors", []) if _is_ours(e)]
+        if said:
+            raise ValueError("\n".join(said))
+        return answer
 
 
 OUTPUTS: Final = (
@@ -118,7 +124,10 @@ def install() -> str:
     if installed():
         return ""
     if shutil.which("npm") is None:
-        return "The contracts cannot be compiled here: install npm, which fetches the compiler."
+        why = "npm fetches the compiler of the contracts."
+        done = subprocess.run([ROOT / "scripts/install-package", "npm", why], check=False)
+        if done.returncode:
+            return "The contracts cannot be compiled here; they need not be: artefacts are kept."
     command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
     done = subprocess.run(command, cwd=CONTRACTS, check=False)
     return "" if done.returncode == 0 else "npm could not fetch the compiler: see above."
