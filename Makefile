@@ -14,7 +14,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs figures format constraints sandbox node solidity contracts clean
+.PHONY: help demo test lint bench docs figures slither format constraints sandbox node solidity contracts clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ docs: $(INSTALLED) ## Write the reference pages anew from the code
 
 figures: $(INSTALLED) ## Write docs/figures.md anew from benchmarks/results/
 	@$(BIN)/python -m scripts.figures
+
+slither: $(INSTALLED) ## Look the contracts over with Slither; every finding must be explained
+	@$(BIN)/python -m scripts.slither
 
 format: $(INSTALLED) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix-only --quiet .
