@@ -31,8 +31,17 @@ ASSETS = ("ETH:18", "USDC:6", "KRW", "INK:18")
 
 
 @given(st.integers(0, 10**30), st.sampled_from(ASSETS))
-def test_an_amount_reads_back_as_what_it_was(amount: int, asset: str) -> None:
-    assert notation.read_money(notation.money(amount, asset), ASSETS) == (amount, asset)
+def test_an_amount_reads_back_as_what_it_was_or_is_refused_as_ambiguous(
+    amount: int, asset: str
+) -> None:
+    shown = notation.money(amount, asset)
+    try:
+        read = notation.read_money(shown, ASSETS)
+    except Usage as refused:
+        assert "two ways" in refused.message
+        assert asset != "KRW"
+        read = notation.read_money(shown.replace(",", ""), ASSETS)
+    assert read == (amount, asset)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,8 @@ def test_an_amount_reads_back_as_what_it_was(amount: int, asset: str) -> None:
         ("1,234.50 USDC", 1_234_500_000, "USDC:6"),
         ("7 ETH", 7 * 10**18, "ETH:18"),
         ("10_000 KRW", 10_000, "KRW"),
+        ("10,000 KRW", 10_000, "KRW"),
+        ("91,200,000 INK", 91_200_000 * 10**18, "INK:18"),
         ("3 BTC", 3, "BTC"),
         ("0.5 BTC:8", 50_000_000, "BTC:8"),
     ],
@@ -62,6 +73,11 @@ def test_a_short_name_has_the_decimals_that_the_challenge_lists(
         ("1. ETH", "no amount"),
         ("-1 ETH", "no amount"),
         ("1e3 ETH", "no amount"),
+        ("1,5 ETH", "no amount"),
+        ("1_5 ETH", "no amount"),
+        ("1,00 KRW", "no amount"),
+        ("1 eth", 'as in "1.5 ETH"'),
+        ("1,500 ETH", "two ways.*1500 ETH.*1.500 ETH"),
         ("1 X", "X can be X:1 or X:2"),
     ],
 )

@@ -28,7 +28,11 @@ _MOST: Final = 10**30
 _DURATION: Final = re.compile(r"([0-9]{1,12}) ?([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TOO_FINE: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
-_MONEY: Final = re.compile(r"([0-9][0-9_,]{0,99})(?:\.([0-9]{1,30}))? ([A-Z][A-Z0-9.:-]*)")
+_MONEY: Final = re.compile(
+    r"([0-9]{1,100}|[0-9]{1,3}(?:,[0-9]{3}){1,30}|[0-9]{1,3}(?:_[0-9]{3}){1,30})"
+    r"(?:\.([0-9]{1,30}))? ([A-Z][A-Z0-9.:-]*)"
+)
+_ONE_COMMA: Final = re.compile(r"[0-9]{1,3},[0-9]{3}")
 
 
 def billionths(text: str) -> int:
@@ -70,7 +74,9 @@ def read_money(text: str, assets: Iterable[str] = ()) -> tuple[int, str]:
     """Return (amount, asset) of a text such as "1.5 ETH"; raise `Usage` for any other.
 
     The amount is in the smallest unit. Which decimals a short name has, `assets` say: the names
-    that the challenge knows. Any other name stands for itself, and has those that it says.
+    that the challenge knows. Any other name stands for itself, and has those that it says. A comma
+    or an underscore stands between thousands only: "1,5 ETH" is refused rather than guessed, and so
+    is "1,500 ETH", which is 1500 to some readers and 1.5 to others.
 
     >>> read_money("1.5 ETH", ["ETH:18"])
     (1500000000000000000, 'ETH:18')
@@ -79,7 +85,7 @@ def read_money(text: str, assets: Iterable[str] = ()) -> tuple[int, str]:
     """
     found = _MONEY.fullmatch(text.strip())
     if found is None:
-        raise Usage(f"{text!r} is no amount.", 'Write an amount and an asset: "1000 KRW".')
+        raise Usage(f"{text!r} is no amount.", _form(assets))
     whole, part, name = found[1], found[2] or "", found[3]
     meant = sorted({one for one in assets if name in (one, one.rpartition(":")[0])})
     if len(meant) > 1:
@@ -89,8 +95,22 @@ def read_money(text: str, assets: Iterable[str] = ()) -> tuple[int, str]:
     if len(part) > places:
         has = f"{places} decimals" if places else "no decimals"
         raise Usage(f"{text!r} is too fine.", f"{asset} has {has} here.")
+    if places and not part and _ONE_COMMA.fullmatch(whole):
+        first, last = whole.split(",")
+        raise Usage(
+            f"{text!r} can be read in two ways.",
+            f'Write "{first}{last} {name}", or "{first}.{last} {name}".',
+        )
     digits = re.sub("[_,]", "", whole) + part.ljust(places, "0")
     return int(digits), asset
+
+
+def _form(assets: Iterable[str]) -> str:
+    """Return how an amount is written, by the example of an asset that is taken."""
+    asset = next(iter(assets), "KRW")
+    example = "1.5" if decimals(asset) else "1000"
+    name = asset.rpartition(":")[0] or asset
+    return f'Write an amount and an asset, as in "{example} {name}", with a point for decimals.'
 
 
 def instant(seconds: int) -> str:
