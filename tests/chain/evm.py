@@ -20,6 +20,7 @@ import pytest
 from danseo.chain import artefacts
 from danseo.chain.abi import Abi
 from danseo.chain.artefacts import Artefact
+from danseo.log.signing import keccak256
 
 ETH = "0x" + "0" * 40
 BEGIN = 1_800_000_000
@@ -118,11 +119,10 @@ class World:
 
     def next_address(self, count: int = 0) -> str:
         """Return where the next contract, or the one `count` later, will stand."""
-        from eth_utils import keccak
         from rlp import encode
 
         nonce = self.evm.basic(DEPLOYER).nonce + count
-        return "0x" + keccak(encode([bytes.fromhex(DEPLOYER[2:]), nonce]))[12:].hex()
+        return "0x" + keccak256(encode([bytes.fromhex(DEPLOYER[2:]), nonce]))[12:].hex()
 
     @contextlib.contextmanager
     def _undone_if_refused(self, name: str) -> Iterator[None]:
@@ -141,7 +141,8 @@ class World:
         self.evm.commit()
 
     def _said(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for log in self.evm.result.logs:
+        result = self.evm.result
+        for log in result.logs if result else ():
             contract = self.contracts.get(log.address.lower())
             event = contract and contract.abi.event(log.topics, bytes(log.data[1]))
             if event:
