@@ -41,7 +41,7 @@ def test_calls_are_taken_as_they_are_needed(chain: Client) -> None:
 
 def test_who_cannot_pay_for_all_sends_none(chain: Client) -> None:
     contract, poor = bell(chain), Key(b"\x08" * 32)
-    with pytest.raises(NotCovered, match="wei"):
+    with pytest.raises(NotCovered, match="ETH and may need"):
         list(send_all(chain, poor, [(contract, "ring", ("", b""))], gas=100_000))
     assert chain.call(contract, "count") == 0
 

@@ -46,6 +46,40 @@ def test_an_error_of_the_pool_is_told_by_name_with_its_values(
     assert refusal.remedy
 
 
+GOVERNOR = Abi("ChallengeGovernor", artefacts.load("ChallengeGovernor").abi)
+
+
+@pytest.mark.parametrize(
+    ("signature", "values", "says"),
+    [
+        (
+            "GovernorUnexpectedProposalState(uint256,uint8,bytes32)",
+            (7, 0, b"\x02" * 32),
+            "The proposal is pending. Voting has not begun yet.",
+        ),
+        (
+            "GovernorInsufficientProposerVotes(address,uint256,uint256)",
+            (WHO, 5 * 10**17, 10**24),
+            f"{WHO} has 0.5 votes, and proposing takes 1,000,000 votes.",
+        ),
+        ("GovernorAlreadyCastVote(address)", (WHO,), f"{WHO} has voted on it already."),
+    ],
+)
+def test_what_voters_meet_most_is_told_in_their_words(
+    signature: str, values: tuple[object, ...], says: str
+) -> None:
+    kinds = signature[signature.index("(") + 1 : -1].split(",")
+    data = keccak256(signature.encode())[:4] + encode(kinds, values)
+    fault = Fault(3, "execution reverted", data)
+    assert says in str(refusals.of("ChallengeGovernor", "propose", fault, [GOVERNOR]))
+
+
+def test_a_node_that_counts_in_wei_is_told_in_ether() -> None:
+    fault = Fault(-32000, "Insufficient funds: 34999940967879607360 < 1000000000000000000000000")
+    said = refusals.of("", "fund", fault, []).message
+    assert "34.99994096787960736 ETH < 1,000,000 ETH" in said
+
+
 def test_an_unknown_error_is_shown_as_it_is() -> None:
     refusal = refusals.of("PrizePool", "claim", Fault(3, "reverted", b"\x01\x02\x03\x04"), [POOL])
     assert type(refusal) is Conflict

@@ -64,7 +64,9 @@ def show_dao(
             _rules(rules),
             show.table(
                 "Votes", ("Who", "Votes>"), [(who(a), _units(n)) for a, n in holders.items()]
-            ),
+            )
+            if holders
+            else "Nobody holds votes yet: coin is minted when its owner is paid.",
             show.table(
                 "Proposals",
                 ("No>", "State", "For>", "Against>", "Abstain>", "Does", "Why"),
@@ -73,7 +75,11 @@ def show_dao(
                      _units(p.votes_abstain), w.at.people(p.does), p.why)
                     for p in proposals
                 ],
-            ),
+            )
+            if proposals
+            else f"Nothing is proposed. `danseo dao actions` lists what can be: "
+            f"danseo dao propose {name} ACTION --why TEXT",
+            *(f"Proposal {p.number}: {said}" for p in proposals if (said := _then(name, p))),
         ]  # fmt: skip
         if guarded:
             rows = [(g.number, g.status, w.at.people(g.does)) for g in guarded]
@@ -310,7 +316,7 @@ def guard(
 def _units(amount: int) -> str:
     """Return an amount of coin in units, to hundredths."""
     hundredths = amount // 10**16
-    return f"{hundredths // 100:,}.{hundredths % 100:02d}"
+    return f"{hundredths // 100:,}.{hundredths % 100:02d}".removesuffix(".00")
 
 
 def _proposal(one: Any) -> dict[str, Any]:
@@ -353,7 +359,21 @@ def _lines(at: Any, name: str, one: Any) -> list[str]:
         f"  voting    from {instant(one.votes_from)} until {instant(one.votes_until)}",
         *([f"  execute   from {instant(one.ready)}"] if one.ready else []),
         f"  id        {one.id}",
+        *([f"  next      {said}"] if (said := _then(name, one)) else []),
     ]
+
+
+def _then(name: str, one: Any) -> str:
+    """Return what comes next for a proposal, and when; empty where nothing does."""
+    from danseo.flows.notation import instant
+
+    run = f"danseo dao {{}} {name} {one.number}"
+    return {
+        "pending": f"from {instant(one.votes_from)}: {run.format('vote')} for",
+        "active": f"until {instant(one.votes_until)}: {run.format('vote')} for",
+        "succeeded": run.format("queue"),
+        "queued": f"from {instant(one.ready)}: {run.format('execute')}",
+    }.get(one.state, "")
 
 
 def _rules(rules: Any) -> str:
@@ -369,7 +389,7 @@ def _rules(rules: Any) -> str:
 
 
 def _span(seconds: int) -> str:
-    for name, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {name}"
+    for name, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {name}{'s' * (seconds != size)}"
     return f"{seconds} seconds"

@@ -11,7 +11,7 @@ from typing import Final
 
 from danseo import app as wiring
 from danseo import settings as configuration
-from danseo.core.errors import NotAllowed, Unavailable, Usage
+from danseo.core.errors import DanseoError, NotAllowed, Unavailable, Usage
 from danseo.flows.acting import Desk
 from danseo.log import keys
 from danseo.log.sequencer import Appended
@@ -97,6 +97,17 @@ def called(name_of: Callable[[str], str], address: str) -> str:
         return name if len(name) < 42 else f"{name[:13]}..."
     full = checksummed(address)
     return f"{full[:8]}..{full[-4:]}"
+
+
+def named(text: str, home: str | None = None) -> str:
+    """Return a text with every address of a key here called by its name, others as they stand."""
+    if not _ADDRESS.search(text):
+        return text
+    try:
+        name_of = wiring.name_of(chosen(home))
+    except (DanseoError, OSError):  # what went wrong is said already
+        return text
+    return _ADDRESS.sub(lambda found: name_of(found[0]), text)
 
 
 def ask_password(name: str) -> str:

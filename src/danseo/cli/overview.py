@@ -93,12 +93,15 @@ def parts(at: Here, found: dict[str, Any]) -> list[Any]:
         ),
     ]
     if found["pot"]:
+        paid = "Paid or declared>" if at.desk.challenge(found["challenge"]).onchain else "Paid>"
         lines.append(
             show.table(
                 "",
-                ("Pot", "Received>", "Paid>", "Left>"),
+                ("Received>", paid, "Left>"),
                 [
-                    (p["asset"], *(f"{int(p[n]):,}" for n in ("received", "paid", "left")))
+                    tuple(
+                        notation.money(int(p[n]), p["asset"]) for n in ("received", "paid", "left")
+                    )
                     for p in found["pot"]
                 ],
             )

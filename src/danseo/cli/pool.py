@@ -31,16 +31,17 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
 
     with wallet(home) as w:
         challenge = w.challenge(name)
-        purses = payouts.purses(w.client, challenge)
+        purses, coin = payouts.purses(w.client, challenge), challenge.coin_symbol
         roots = payouts.check_roots(w.at.desk, w.client, name)
         dues = payouts.dues(w.client, w.at.desk.state, challenge)
         due_rows = [(d.how, w.at.who(d.account), money(d.amount, d.asset)) for d in dues]
         root_rows = [_root_row(w.at.who, one) for one in roots]
+    waits = any(one.right and not one.active for one in roots)
     found = {
         "assets": [
             {
                 "asset": p.asset,
-                "holds": str(p.holds),
+                **({"minted": str(p.holds)} if p.asset == coin else {"holds": str(p.holds)}),
                 "received": str(p.received),
                 "declared": str(p.declared),
                 "claimed": str(p.claimed),
@@ -54,16 +55,28 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
         ],
     }
     rows = [
-        [money(n, p.asset) for n in (p.holds, p.received, p.declared, p.claimed)] for p in purses
+        [money(n, p.asset) for n in (p.holds, p.received, p.declared, p.claimed)]
+        for p in purses
+        if p.asset != coin
+    ]
+    minted = [
+        f"Of the coin {money(p.declared, p.asset)} are declared and {money(p.holds, p.asset)} "
+        "minted; a claim mints it."
+        for p in purses
+        if p.asset == coin
     ]
     show.result(
         as_json,
         found,
         show.table(f"The pool of {name}", ("Holds>", "Received>", "Declared>", "Claimed>"), rows),
-        show.table("Roots", ("Size>", "State", "Right", "By", "From"), root_rows),
+        *minted,
+        show.table("Roots", ("Size>", "State", "Right", "By", "In effect from"), root_rows)
+        if root_rows
+        else f"No payout root stands yet. To declare and publish one: danseo pool run {name}",
         show.table("Due by the root in effect", ("How", "Who", "Amount>"), due_rows)
         if dues
         else "Nothing is due by the root in effect.",
+        *([f"A root waits; when its time has come: danseo pool run {name}"] if waits else []),
     )
 
 
@@ -198,7 +211,7 @@ def check(name: Name, home: Home = None, as_json: Json = False) -> None:
     show.result(
         as_json,
         [_root(one) for one in roots],
-        show.table("", ("Size>", "State", "Right", "By", "From"), rows)
+        show.table("", ("Size>", "State", "Right", "By", "In effect from"), rows)
         if roots
         else f"No payout root of {name} is on the chain.",
     )
@@ -360,17 +373,19 @@ def hold(
     from danseo.cli import show
     from danseo.cli.here import here, receipt
     from danseo.flows import payouts
+    from danseo.flows.notation import instant
 
     with here(home, key, lang) as at:
         account = at.address(who)
         salt, digest = payouts.salted(evidence)
         signer = at.key(at.desk.challenge(name).organiser)
         entry = payouts.hold(at.desk, signer, name, account, reason, digest)
-        said = at.who(account)
+        until, said = at.desk.challenge(name).holds[account].until, at.who(account)
     show.result(
         as_json,
-        {"account": account, "salt": salt, "evidence": digest, **receipt(entry)},
-        f"Payouts to {said} are held by entry {entry.index}.",
+        {"account": account, "until": until, "salt": salt, "evidence": digest, **receipt(entry)},
+        f"Payouts to {said} are held until {instant(until)} by entry {entry.index}.",
+        "What was declared before is paid all the same.",
         f"Keep the salt with your evidence: {salt}",
     )
 

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -52,8 +52,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     return made
 
 
-def error(problem: DanseoError, as_json: bool) -> None:
-    """Print an error on stderr: what is wrong, and what to do next."""
+def error(
+    problem: DanseoError, as_json: bool, named: Callable[[str], str] = lambda text: text
+) -> None:
+    """Print an error on stderr: what is wrong, and what to do next.
+
+    For people, `named` puts names in place of the addresses that it knows.
+    """
     index = problem.index if isinstance(problem, Invalid) else None
     if as_json:
         found: dict[str, Any] = {
@@ -66,11 +71,11 @@ def error(problem: DanseoError, as_json: bool) -> None:
         sys.stderr.write(json.dumps(found, ensure_ascii=False) + "\n")
         return
     out = console(error=True)
-    out.print(f"error: {plain(dated(problem.message))}", style="bold red", soft_wrap=True)
+    out.print(f"error: {plain(dated(named(problem.message)))}", style="bold red", soft_wrap=True)
     if index is not None:
         out.print(f"       The first bad entry is {index}.", soft_wrap=True)
     if problem.remedy:
-        out.print(f"       {plain(dated(problem.remedy))}", soft_wrap=True)
+        out.print(f"       {plain(dated(named(problem.remedy)))}", soft_wrap=True)
 
 
 def dated(text: str) -> str:

@@ -100,7 +100,7 @@ class Acknowledge(Body):
             raise NotCovered(
                 f"{who} has {money(held, stake.asset)} and must stake "
                 f"{money(stake.amount, stake.asset)}.",
-                "Deposit the stake first.",
+                "Deposit the stake first: `danseo challenge show` says how.",
             )
 
     def apply(self, state: State, entry: Entry) -> None:
