@@ -46,6 +46,8 @@ class Settings:
     """The JSON-RPC address of a node, or "" for the embedded chain of `home`."""
     confirmations: int
     """Blocks that must stand upon one before it counts as final, on a development chain."""
+    anvil: Path | None
+    """The program anvil, or None: then that of scripts/setup-anvil, or the one on the PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,14 @@ SETTINGS: Final = (
         "such as anvil. A real chain says itself which are final.",
         "a whole number from 0 to 10000",
         _whole(0, 10_000),
+    ),
+    Setting(
+        "DANSEO_ANVIL",
+        "",
+        "The program anvil, for `danseo chain up`. Empty: the one that scripts/setup-anvil "
+        "installed, or that on the PATH.",
+        "the path of a program",
+        _optional_path,
     ),
 )
 """Every setting, in the order of the reference page."""

@@ -14,6 +14,8 @@ from danseo.core.challenge import Challenge
 from danseo.core.coin import ETHER
 from danseo.flows import admission, deploying, payouts
 from danseo.flows.deploying import Call
+from danseo.log.blobs import Blobs
+from danseo.log.sequencer import Hook
 from tests.flows import played
 from tests.flows.played import DAY, NAME, START, Played, key_of
 
@@ -82,18 +84,22 @@ class Coined:
 
 @contextmanager
 def begin(
-    folder: Path, change: Callable[[dict[str, Any]], None] = lambda coin: None
+    folder: Path, change: Callable[[dict[str, Any]], None] = lambda coin: None, url: str = ""
 ) -> Iterator[Coined]:
-    """Yield the challenge opened, its contracts deployed, and 1,000 ETH for everyone who acts."""
+    """Yield the challenge opened, its contracts deployed, and 1,000 ETH for everyone who acts.
+
+    They stand on a chain within this process, or on the node at `url`.
+    """
 
     def with_coin(body: dict[str, Any]) -> None:
         body["coin"] = dict(COIN)
         change(body["coin"])
 
-    place = folder / "chain"
-    with embedded.open_chain(place, START) as chain:
-        client = Client.on(chain)
-        hooks = lambda store: admission.hooks(store, lambda: _again(client))  # noqa: E731
+    with chain(folder / "chain", url) as client:
+
+        def hooks(store: Blobs) -> tuple[Hook, ...]:
+            return admission.hooks(store, lambda: again(client))
+
         coined = Coined(played.begin(folder, with_coin, hooks), client)
         for role in ("organiser", "donor", "trustee-1"):
             client.faucet(key_of(role).address, 1000 * ETH)
@@ -102,5 +108,16 @@ def begin(
 
 
 @contextmanager
-def _again(client: Client) -> Iterator[Client]:
+def chain(folder: Path, url: str = "") -> Iterator[Client]:
+    """Yield a chain in a folder, or that of the node at `url`."""
+    if url:
+        yield Client.at(url)
+        return
+    with embedded.open_chain(folder, START) as held:
+        yield Client.on(held)
+
+
+@contextmanager
+def again(client: Client) -> Iterator[Client]:
+    """Yield a client that stays open."""
     yield client

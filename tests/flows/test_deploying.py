@@ -9,26 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from danseo.chain import embedded
 from danseo.chain.client import Client
 from danseo.core.entry import parse
 from danseo.core.errors import Conflict, Unavailable, WrongPhase
 from danseo.core.kinds.chain import Attach
 from danseo.flows import admission, deploying, reading
+from danseo.log.blobs import Blobs
+from danseo.log.sequencer import Hook
 from danseo.log.source import FolderSource
 from tests.flows import coined, played
 from tests.flows.coined import COIN, ETH, Coined
-from tests.flows.played import NAME, START, key_of
+from tests.flows.played import NAME, key_of
 
 
 @contextmanager
 def undeployed(folder: Path) -> Iterator[Coined]:
     """Yield the challenge opened on a chain that has no contract yet."""
-    with embedded.open_chain(folder / "chain", START) as chain:
-        client = Client.on(chain)
+    with coined.chain(folder / "chain") as client:
 
-        def hooks(store: object) -> tuple[object, ...]:
-            return admission.hooks(store, lambda: coined._again(client))
+        def hooks(store: Blobs) -> tuple[Hook, ...]:
+            return admission.hooks(store, lambda: coined.again(client))
 
         made = played.begin(folder, lambda body: body.update(coin=dict(COIN)), hooks)
         client.faucet(key_of("donor").address, 1000 * ETH)

@@ -11,13 +11,15 @@ import pytest
 from danseo.chain.client import Client
 from danseo.core import onchain, treasury
 from danseo.core.errors import Conflict, NotCovered, Unavailable, WrongPhase
-from danseo.flows import anchoring, deploying, payouts
+from danseo.flows import anchoring, deploying, payouts, settling
 from danseo.flows.acting import Desk
 from danseo.flows.deploying import Call
+from tests.chain.nodes import anvil_url, fresh_anvil
 from tests.flows import coined
 from tests.flows.coined import ETH, PAST, Coined
-from tests.flows.played import NAME, key_of, shifted
+from tests.flows.played import DAY, NAME, key_of, shifted
 
+__all__ = ["anvil_url", "fresh_anvil"]
 PEOPLE = ("contributor-1", "contributor-2", "contributor-3")
 
 
@@ -25,6 +27,14 @@ PEOPLE = ("contributor-1", "contributor-2", "contributor-3")
 def stage(tmp_path: Path) -> Iterator[Coined]:
     """A challenge with contracts and nothing in its pool."""
     with coined.begin(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=["embedded", "anvil"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Coined]:
+    """The same, once within this process and once on a node."""
+    url = request.getfixturevalue("fresh_anvil") if request.param == "anvil" else ""
+    with coined.begin(tmp_path, url=url) as made:
         yield made
 
 
@@ -36,7 +46,8 @@ def play(stage: Coined) -> None:
         stage.played.score_both()
 
 
-def test_money_goes_in_and_comes_out_again(stage: Coined) -> None:
+def test_money_goes_in_and_comes_out_again(either: Coined) -> None:
+    stage = either
     play(stage)
     stage.carry_on()
     assert stage.challenge.received["ETH:18"] == 50 * ETH
@@ -53,16 +64,16 @@ def test_money_goes_in_and_comes_out_again(stage: Coined) -> None:
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_payout_that_is_killed_at_every_step_pays_everybody_once(
-    stage: Coined, monkeypatch: pytest.MonkeyPatch, before: bool
+    either: Coined, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
+    stage = either
     play(stage)
     monkeypatch.setattr(payouts, "BATCH", 1)
     killer = _Killer(before)
     monkeypatch.setattr(Client, "send", killer.mortal(Client.send))
     monkeypatch.setattr(Desk, "say", killer.mortal(Desk.say))
     for _ in range(3):
-        while not _survives(stage, killer):
-            pass
+        assert any(_survives(stage, killer) for _ in range(40)), "it never gets on"
         killer.off = True
         stage.played.wait(PAST)
         killer.off = False
@@ -180,3 +191,25 @@ def test_an_overdue_entry_holds_payouts_up_until_it_is_taken_up(stage: Coined) -
     stage.send("donor", anchoring.include(stage.desk, stage.client, NAME, one.hash))
     stage.carry_on()
     assert all(stage.balance(role) for role in PEOPLE)
+
+
+def test_a_challenge_lives_and_pays_to_the_last_wei_without_its_organiser(stage: Coined) -> None:
+    play(stage)
+    stage.played.publish("contributor-1", shifted(1), form="data")
+    gave = 50 * ETH
+    mine = stage.balance("donor")
+    for _ in range(16):
+        stage.played.wait(PAST)
+        if stage.desk.now > stage.challenge.terms.deadline + DAY and not stage.challenge.key:
+            stage.played.release("trustee-1", "trustee-2")
+        settling.move_on(stage.desk, key_of("contributor-2"), NAME)
+        stage.carry_on("organiser")  # whose key is anyone's here: it only pays for gas
+    assert stage.challenge.status == "closed"
+    assert stage.challenge.settled_by == "truth"
+    pool = stage.challenge.onchain.contracts.pool
+    assert stage.client.balance(pool) == 0
+    back = stage.balance("donor") - mine
+    assert sum(stage.balance(role) for role in PEOPLE) + back == gave
+    assert back > 0
+    assert onchain.faults(stage.challenge) == []
+    treasury.audit(stage.challenge)

@@ -29,6 +29,7 @@ def test_with_nothing_set_every_setting_has_a_default_that_works() -> None:
     assert found.method_cache == Path("host/methods")
     assert found.chain_url == ""
     assert found.confirmations == 0
+    assert found.anvil is None
 
 
 def test_every_setting_fills_one_field_and_every_field_has_a_setting() -> None:
@@ -49,6 +50,7 @@ def test_what_is_set_is_parsed() -> None:
             "DANSEO_LOCK_TIMEOUT": "0",
             "DANSEO_CHAIN_URL": "http://127.0.0.1:8545",
             "DANSEO_CONFIRMATIONS": "3",
+            "DANSEO_ANVIL": "/opt/anvil",
         }
     )
     assert found == settings.Settings(
@@ -63,6 +65,7 @@ def test_what_is_set_is_parsed() -> None:
         method_cache=Path("/srv/ink/host/methods"),
         chain_url="http://127.0.0.1:8545",
         confirmations=3,
+        anvil=Path("/opt/anvil"),
     )
 
 

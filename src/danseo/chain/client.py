@@ -211,22 +211,40 @@ class Client:
         return _hex(self._abi(contract.name).call(method, args))
 
     def prepare(
-        self, contract: Contract, method: str, *args: Any, value: int = 0, sender: str
+        self,
+        contract: Contract,
+        method: str,
+        *args: Any,
+        value: int = 0,
+        sender: str,
+        least_gas: int = 0,
     ) -> dict[str, Any]:
         """Return the unsigned transaction, tried first: what `eth_sendTransaction` of a wallet
         takes, numbers in hex. Raise what `refusals` makes of a refusal.
+
+        `least_gas` is for calls that pass over what they have no gas for: a node's estimate is the
+        least with which they do not fail, and so the least that they do.
         """
         data = self._abi(contract.name).call(method, args)
-        return self._prepare(contract.name, method, sender, contract.address, data, value)
+        ready = self._prepare(contract.name, method, sender, contract.address, data, value)
+        return {**ready, "gas": hex(max(int(ready["gas"], 16), least_gas))}
 
     def send(
-        self, key: Key, contract: Contract, method: str, *args: Any, value: int = 0
+        self,
+        key: Key,
+        contract: Contract,
+        method: str,
+        *args: Any,
+        value: int = 0,
+        least_gas: int = 0,
     ) -> Receipt:
-        """Try a call, then sign it, send it and wait until it is in a block.
+        """Try a call, then sign it, send it and wait until it is in a block; see `prepare`.
 
         Raise what `refusals` makes of a refusal, and `Unavailable` where the chain takes too long.
         """
-        ready = self.prepare(contract, method, *args, value=value, sender=key.address)
+        ready = self.prepare(
+            contract, method, *args, value=value, sender=key.address, least_gas=least_gas
+        )
         return self._carry(key, ready, contract.name, method)
 
     def deploy(self, key: Key, name: str, *args: Any) -> Receipt:

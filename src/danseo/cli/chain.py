@@ -34,10 +34,9 @@ def up(
     from danseo.cli.here import here
 
     with here(home) as at, show.working("starting anvil"):
-        simulated = at.desk.state.clock == "simulated"
-        node = anvil.up(
-            wiring.node_folder(at.settings), port, genesis_time=at.desk.now if simulated else None
-        )
+        settings, simulated = at.settings, at.desk.state.clock == "simulated"
+        begins = at.desk.now if simulated else None
+        node = anvil.up(wiring.node_folder(settings), port, settings.anvil, begins)
     show.result(
         as_json,
         {"pid": node.pid, "url": node.url},

@@ -44,21 +44,37 @@ _LOOK_BACK: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a contract, to be sent by a key or signed elsewhere. `value` is in wei."""
+    """One call of a contract, to be sent by a key or signed elsewhere. `value` is in wei.
+
+    `least_gas` is what it needs to do all that it can: see `Client.prepare`.
+    """
 
     contract: Contract
     method: str
     args: tuple[Any, ...] = ()
     value: int = 0
+    least_gas: int = 0
 
     def send(self, client: Client, key: Key) -> Receipt:
         """Try it, send it, and wait until it is in a block."""
-        return client.send(key, self.contract, self.method, *self.args, value=self.value)
+        return client.send(
+            key,
+            self.contract,
+            self.method,
+            *self.args,
+            value=self.value,
+            least_gas=self.least_gas,
+        )
 
     def prepare(self, client: Client, sender: str) -> dict[str, Any]:
         """Return the unsigned transaction, tried first, as a wallet takes it."""
         return client.prepare(
-            self.contract, self.method, *self.args, value=self.value, sender=sender
+            self.contract,
+            self.method,
+            *self.args,
+            value=self.value,
+            sender=sender,
+            least_gas=self.least_gas,
         )
 
     def encode(self) -> bytes:
@@ -96,7 +112,7 @@ def contracts(client: Client, challenge: Challenge) -> Contracts:
         raise Usage(
             f"The contracts of {challenge.id} are on chain {found.chain_id}, and this is "
             f"{client.chain_id}.",
-            "Say which node to use in DANSEO_CHAIN_URL.",
+            "Start your node again with `danseo chain up`, or name one in DANSEO_CHAIN_URL.",
         )
     return found
 

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from danseo.chain.client import Client, Contract
     from danseo.chain.tree import Leaf, Tree
 
-BATCH: Final = 150
-"""Payees of one transaction: a batch of these takes about a quarter of a block's gas."""
+BATCH: Final = 100
+"""Payees of one transaction: with `_GAS` they stay below 2^24, the most that one may take."""
+_GAS: Final = 400_000
+"""Gas of a batch beside its payees; that of a payee follows: in ETH, and in a token or the coin."""
+_GAS_EACH: Final = (70_000, 160_000)
 _ASKED: Final = 500
 """Questions to a node in one round trip."""
 
@@ -332,7 +335,10 @@ def dues(client: Client, state: State, challenge: Challenge) -> list[Due]:
         for place, (leaf, answer) in enumerate(zip(leaves, answers, strict=True))
     ]
     order = {"slash": 0, "release": 1, "pay": 2}
-    return sorted((d for d in pending if d.amount > 0), key=lambda d: order[d.how])
+    # By hash, so that a batch takes neighbours of the tree, whose proof is short.
+    return sorted(
+        (d for d in pending if d.amount > 0), key=lambda d: (order[d.how], leaves[d.place].hash)
+    )
 
 
 def _names(challenge: Challenge) -> dict[str, str]:
@@ -402,7 +408,8 @@ def pay(client: Client, state: State, challenge: Challenge) -> list[Call]:
     for i in range(0, len(places), BATCH):
         leaves, proof, flags = tree.multiproof(places[i : i + BATCH])
         rows = [(leaf.account, leaf.asset, leaf.cumulative) for leaf in leaves]
-        calls.append(deploying.call_of(found, "pool", "payBatch", rows, proof, flags))
+        gas = _GAS + sum(_GAS_EACH[leaf.asset != ETHER] for leaf in leaves)
+        calls.append(Call(pool, "payBatch", (rows, proof, flags), least_gas=gas))
     return calls
 
 
