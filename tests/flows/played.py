@@ -75,6 +75,11 @@ ROLES = (
     "contributor-2",
     "contributor-3",
     "donor",
+    "donor-2",
+    "watcher",
+    "thief",
+    "relayer",
+    "newcomer",
 )
 
 
