@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
-from danseo.core.errors import Conflict, Usage, WrongPhase
+import pytest
+
+from danseo.chain import anvil
+from danseo.core.errors import Conflict, Unavailable, Usage, WrongPhase
+from tests.cli import stage as play
 from tests.cli.stage import Stage
 
 
@@ -66,3 +70,20 @@ def test_a_file_of_fields_must_be_json(coined: Stage) -> None:
     line = "chain sign example stake.release {home}/truth.csv --out {home}/x.json"
     (coined.home / "truth.csv").write_text("no json")
     assert coined.refuse(line, "contributor-1")["error"] == Usage.__name__
+
+
+def test_the_same_commands_run_on_a_node_of_ones_own(begun: Stage) -> None:
+    try:
+        anvil.find()
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    node = begun.do("chain up")
+    try:
+        play.with_coin(begun)
+        begun.do("pool run example")
+        begun.do("clock advance 73h")
+        assert "paid 2 of 2 amounts that were due" in begun.do("pool run example")["done"]
+        assert begun.do("chain status")["node"] == node["url"]
+        assert begun.refuse("chain up")["error"] == Conflict.__name__
+    finally:
+        begun.do("chain down")
