@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import stage as play
-from tests.cli.stage import Stage
+from tests.cli.stage import Stage, run
 
 
 def test_a_check_shows_warnings_and_the_value_curve(begun: Stage) -> None:
@@ -51,7 +51,9 @@ def test_a_challenge_opens_when_everyone_has_agreed(begun: Stage) -> None:
     begun.do("challenge open {home}/challenge.toml")
     shown = begun.do("challenge show example")
     assert shown["phase"] == "draft"
-    assert len(shown["next"]) == 5
+    assert len(shown["next"]) == 7
+    deposit = f'danseo challenge deposit example {shown["people"][1]["who"]} "1000 KRW"'
+    assert shown["next"][0]["command"] == deposit
     refused = begun.refuse("challenge acknowledge example", "scorer-1")
     assert refused["error"] == "NotCovered"
     for who in ("scorer-1", "scorer-2"):
@@ -183,3 +185,30 @@ def test_a_challenge_closes_after_its_last_round(settled: Stage) -> None:
 def test_an_unknown_challenge_is_answered_with_those_there_are(opened: Stage) -> None:
     refused = opened.refuse("challenge show nothing")
     assert (refused["status"], "example" in refused["remedy"]) == (3, True)
+
+
+def test_a_file_whose_scorers_have_no_sealing_key_is_warned_of(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "bare")
+    run("init", str(stage.home), "--simulated", "--no-password")
+    for name in (*PEOPLE, "juror-1"):
+        stage.do(f"key new {name} --no-password")
+    stage.do("key register", "scorer-1")
+    ran = stage.run("challenge check {home}/challenge.toml")
+    assert ran.status == 0
+    (said,) = [line for line in ran.out.splitlines() if "No sealing key" in line]
+    assert "scorer-2, trustee-1, trustee-2, trustee-3" in said
+    assert "scorer-1" not in said
+
+
+def test_a_challenge_with_a_coin_says_what_comes_next_on_chain(coined: Stage) -> None:
+    shown = [(s["who"], s["command"]) for s in coined.do("challenge show example")["next"]]
+    assert ("anyone", "danseo pool run example") in shown
+    assert ("anyone", 'danseo pool fund example "1 ETH"') in shown
+    assert not any("challenge pay" in command for _, command in shown)
+    coined.do("pool run example")
+    shown = [(s["who"], s["command"]) for s in coined.do("challenge show example")["next"]]
+    assert ("anyone", "danseo pool check example") in shown
+    assert "50 ETH" in coined.run("challenge show example").out
+
+
+PEOPLE = ("scorer-1", "scorer-2", "trustee-1", "trustee-2", "trustee-3")

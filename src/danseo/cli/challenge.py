@@ -48,6 +48,7 @@ def check(file: File, home: Home = None, key: As = None, as_json: Json = False) 
         now = at.desk.now
         draft = spec.read(file, now, lambda who: wiring.address_of(at.settings, who))
         warnings = opening.check(draft, at.organiser(), now)
+        warnings += [at.people(warning) for warning in opening.unsealed(at.desk, draft)]
     points = curve_points(draft.terms())
     show.result(
         as_json,

@@ -116,7 +116,9 @@ def _trust(challenge: Challenge, scores: bool, withheld: Container[str], node: b
     known = [c for c in challenge.scorable() if c.exact_known]
     gone = [c for c in known if is_withheld(challenge, c, withheld)]
     if challenge.onchain is not None and not node:
-        attested.append("what the chain says: by the log's host; ask a node with --chain")
+        attested.append(
+            "what the chain says: by the log's host; to ask a chain: --chain URL or FOLDER"
+        )
     if _by_hand(challenge):
         attested.append("money received and paid: by the organiser")
     if challenge.settled_by == "attested":

@@ -23,6 +23,7 @@ from danseo.core.kinds.challenge import AcceptRules, Acknowledge, Cancel, OpenCh
 from danseo.core.kinds.identity import RegisterSealing
 from danseo.core.ladder import safe_eta
 from danseo.core.terms import Terms, check_terms
+from danseo.core.words import money
 from danseo.flows.acting import Desk
 from danseo.flows.notation import decimal
 from danseo.flows.spec import Draft
@@ -34,6 +35,9 @@ from danseo.log.signing import Key
 from danseo.scoring import run
 from danseo.scoring.scorers import truth_points
 
+_BOND: Final = 10**16
+"""Wei, below which a bond is warned of: 0.01 ETH."""
+_PATIENCE: Final = 30 * 86_400
 _GUESSES: Final = 1000
 """Clues that `challenge check` expects when it looks at the size of the step."""
 
@@ -63,7 +67,52 @@ def check(draft: Draft, organiser: str, now: int) -> list[str]:
         warnings.append("Scorers put down no stake: a false score costs them nothing.")
     if terms.bond.amount == 0:
         warnings.append("The bond is 0: whoever never reveals a clue loses nothing.")
+    if terms.dispute is None:
+        warnings.append(
+            "There is no [dispute]: a false verdict costs its scorer nothing but the stake, and a "
+            "missing citation stays missing."
+        )
+    return warnings + _coin_warnings(terms)
+
+
+def _coin_warnings(terms: Terms) -> list[str]:
+    """Return what is unwise in the terms of a coin; nothing where there is none."""
+    coin = terms.coin
+    if coin is None:
+        return []
+    warnings = []
+    if coin.bond < _BOND:
+        warnings.append(
+            f"A payout root's bond is {money(coin.bond, 'ETH:18')}: false roots and entries handed "
+            "in on chain cost next to nothing, so somebody has to look at each of them."
+        )
+    if coin.patience > _PATIENCE:
+        warnings.append(
+            f"An entry handed in on chain may hold payouts up for {coin.patience // 86_400} days, "
+            "at the price of one bond; only the guardian or the DAO can dismiss it before."
+        )
+    if terms.dispute and coin.lists(terms.bond.asset):
+        voting = coin.voting_delay + coin.voting_period + coin.timelock_delay
+        if terms.dispute.answer + terms.dispute.vote < voting:
+            warnings.append(
+                "The DAO cannot decide a dispute: a vote takes longer than jurors have."
+            )
+    if not coin.lists(terms.stake.asset):
+        warnings.append(
+            f"Bonds and stakes are in {terms.stake.asset}, which the contracts do not hold: the "
+            "organiser keeps them, on their word."
+        )
     return warnings
+
+
+def unsealed(desk: Desk, draft: Draft) -> list[str]:
+    """Return a warning where scorers or trustees have not said yet how to seal a secret to them."""
+    people = desk.state.people
+    missing = [who for who in draft.terms().roles() if who not in people or not people[who].sealing]
+    if not missing:
+        return []
+    names = ", ".join(missing)
+    return [f"No sealing key is known of {names}: each runs `danseo key register` before it opens."]
 
 
 def _rehearse(code: bytes, truth: Path, terms: Terms) -> None:

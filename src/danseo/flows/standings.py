@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from danseo.core import dispute, onchain, reward, treasury
 from danseo.core.challenge import Challenge, phase
+from danseo.core.coin import decimals
 from danseo.core.errors import Unavailable, Usage
 from danseo.core.reward import Node
 from danseo.core.terms import Terms
-from danseo.core.words import utc
+from danseo.core.words import money, utc
 
 MANY = 50_000
 """Nodes from which on the kernel, compiled at its first use, is faster than plain Python."""
@@ -238,6 +240,7 @@ def next_steps(challenge: Challenge, now: int) -> list[Next]:
     where = phase(challenge, now)
     steps = []
     if where == "draft":
+        steps += _stake_steps(challenge)
         for who, role in terms.roles().items():
             if who not in challenge.acknowledged:
                 steps.append(
@@ -245,9 +248,10 @@ def next_steps(challenge: Challenge, now: int) -> list[Next]:
                 )
     if where == "open":
         steps.append(Next("anyone without a role", "publish a clue", f"clue publish {name} ..."))
-        steps.append(
-            Next("the organiser", "enter a gift to the pool", f"challenge fund {name} ...")
-        )
+        if not terms.coin:
+            steps.append(
+                Next("the organiser", "enter a gift to the pool", f"challenge fund {name} ...")
+            )
     if where in ("open", "revealing", "scoring"):
         steps += _scoring_steps(challenge, now)
     if where == "truth":
@@ -261,13 +265,60 @@ def next_steps(challenge: Challenge, now: int) -> list[Next]:
     if where in ("open", "revealing", "scoring", "truth", "recomputing", "settled"):
         steps += _jury_steps(challenge, now)
     steps += _dispute_steps(challenge, now)
-    if any(
-        owed.payable
-        for asset in challenge.received
-        for owed in treasury.owed(challenge, asset).values()
-    ):
+    by_hand = [a for a in challenge.received if not (terms.coin and terms.coin.lists(a))]
+    if _payable(challenge, by_hand):
         steps.append(Next("the organiser", "pay what is payable", f"challenge pay {name}"))
+    return steps + _coin_steps(challenge, where)
+
+
+def _stake_steps(challenge: Challenge) -> list[Next]:
+    """Return what scorers lack of the stake without which they cannot take their role up."""
+    name, terms = challenge.id, challenge.terms
+    asset, least = terms.stake.asset, terms.stake.amount
+    amount = f'"{money(least, asset).replace(",", "")}"'
+    steps = []
+    for scorer in terms.scorers:
+        if treasury.balance(challenge, scorer.who, asset) >= least:
+            continue
+        if scorer.who in challenge.acknowledged:
+            continue
+        if terms.coin and terms.coin.lists(asset):
+            command = f"stake deposit {name} {amount}"
+            steps.append(Next(f"scorer {scorer.who}", "put the stake down", command))
+        else:
+            what, command = "enter the stake", f"challenge deposit {name} {scorer.who} {amount}"
+            steps.append(Next("the organiser", f"{what} of {scorer.who}", command))
     return steps
+
+
+def _payable(challenge: Challenge, assets: Iterable[str]) -> bool:
+    return any(o.payable for asset in assets for o in treasury.owed(challenge, asset).values())
+
+
+def _coin_steps(challenge: Challenge, where: str) -> list[Next]:
+    """Return what a challenge that pays in contracts waits for, as far as the log knows."""
+    name, terms, record = challenge.id, challenge.terms, challenge.onchain
+    coin = terms.coin
+    if coin is None or where == "cancelled":
+        return []
+    if record is None:
+        return [Next("anyone", "deploy the contracts", f"chain deploy {name}")]
+    steps = []
+    if where in ("draft", "open"):
+        first = money(10 ** decimals(coin.assets[0].asset), coin.assets[0].asset)
+        steps.append(Next("anyone", "give to the pool", f'pool fund {name} "{first}"'))
+    if _payable(challenge, [coin.symbol, *(one.asset for one in coin.assets)]):
+        steps.append(Next("anyone", "declare and publish what is owed", f"pool run {name}"))
+    waiting = [str(r.size) for r in record.roots if r.status == "published"]
+    if waiting:
+        what = f"see whether the payout root of size {waiting[-1]} is right"
+        steps.append(Next("anyone", what, f"pool check {name}"))
+    if any(amount for one in holders(challenge) for amount in one.claimable.values()):
+        what = "pay what is declared, once its root's window is over"
+        steps.append(Next("anyone", what, f"pool run {name}"))
+    if record.supply:
+        steps.append(Next("holders of the coin", "propose and vote", f"dao show {name}"))
+    return [*steps, Next("anyone", "report what the chain did", f"chain observe {name}")]
 
 
 def _scoring_steps(challenge: Challenge, now: int) -> list[Next]:
