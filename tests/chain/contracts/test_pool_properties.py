@@ -582,6 +582,7 @@ class Challenge(RuleBasedStateMachine):
         for who, its in self.m.stakes.items():
             if its.held:
                 self.exit(who, its.held)
+                self.slash_by_decision(who, -(-its.held // 3), dao=True)  # less than asked is left
                 self.world.time = its.leaves_at
                 self.withdraw(who)
         assert self.held_by(self.c.stake, self.staked) == 0
