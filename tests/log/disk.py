@@ -59,8 +59,8 @@ class Recorder:
 
     def _close(self, real: Callable[[int], None]) -> Callable[[int], None]:
         def call(fd: int) -> None:
+            self._paths.pop(fd, None)  # first: another thread may be given the number at once
             real(fd)
-            self._paths.pop(fd, None)
 
         return call
 
