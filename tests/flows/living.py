@@ -50,6 +50,8 @@ class Living(Coined):
     """A challenge on chain, and what its life takes."""
 
     tokens: dict[str, str] = field(default_factory=dict)
+    heirs: dict[str, str] = field(default_factory=dict)
+    """Role whose key took another's over, by that other."""
 
     @property
     def record(self) -> onchain.Onchain:
@@ -139,7 +141,8 @@ class Living(Coined):
         for who, amount in list(self.challenge.books.owners(asset, "free").items()):
             role = next(r for r in ROLES if key_of(r).address == who)
             if amount:
-                staking.release(self.desk, key_of(role), NAME, amount)
+                signer = key_of(self.heirs.get(role, role))
+                staking.release(self.desk, signer, NAME, amount)
 
     def left(self) -> dict[str, int]:
         """What pool and stake hold at last, by name of contract and asset."""
@@ -184,7 +187,9 @@ def begin(
         def hooks(store: Blobs) -> tuple[Hook, ...]:
             return admission.hooks(store, lambda: again(client))
 
-        stage = Living(played.draw_up(folder, with_coin, hooks), client, tokens)
+        stage = Living(
+            played.draw_up(folder, with_coin, hooks, key_of("site").address), client, tokens
+        )
         deploying.deploy(stage.desk, client, key_of("relayer"), NAME)
         if opened:
             take_roles(stage)

@@ -80,6 +80,7 @@ ROLES = (
     "thief",
     "relayer",
     "newcomer",
+    "site",
 )
 
 
@@ -159,8 +160,12 @@ def draw_up(
     folder: Path,
     change: Callable[[dict[str, Any]], None] = lambda body: None,
     hooks: Callable[[Blobs], tuple[Hook, ...]] = admission.hooks,
+    site: str = "",
 ) -> Played:
-    """Return a home in `folder` with the challenge published, and no role taken up yet."""
+    """Return a home in `folder` with the challenge published, and no role taken up yet.
+
+    `site` is the address that signs for people without a wallet.
+    """
     home = folder / "home"
     log = Sequencer.create(
         home,
@@ -168,6 +173,7 @@ def draw_up(
         chain_id=31337,
         operator=key_of("organiser"),
         clock="simulated",
+        site=site,
         start=START,
     )
     store = Blobs(home / "log" / "blobs", scratch=home / "host" / "scratch")

@@ -14,7 +14,7 @@ from danseo.log.source import open_source
 from tests.flows import living
 from tests.flows.coined import ETH, PAST
 from tests.flows.living import FEE, ROOT_BOND, Living
-from tests.flows.played import DAY, NAME, key_of, shifted
+from tests.flows.played import DAY, NAME, key_of
 
 PEOPLE = ("contributor-1", "contributor-2", "contributor-3")
 CURVE = "[[10, 0], [0, 0.8]]"
