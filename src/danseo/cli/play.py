@@ -75,7 +75,8 @@ assets = ["ETH"]
 guardian = "guardian"
 bond = "0.1 ETH"
 window = "3d"
-outflow = 0.6
+outflow = 0.25
+guarded = 0.55
 quorum = 0.02
 voting_delay = "1h"
 voting_period = "1d"
@@ -333,7 +334,8 @@ class Play(Player):
             self.run(f"stake release {NAME} '0.5 ETH'", key=name, quiet=True)
         self.run(f"chain anchor {NAME}", key="organiser")
         self.run(f"pool run {NAME}", key="watcher")
-        for _ in range(3):  # one window for the root, and what may leave in one is capped
+        self.say("What may leave in one window is capped, against thieves; so it takes a few.")
+        while self._owes():
             self._pass("73h")
             self.run(f"pool run {NAME}", key="watcher")
         self.run(f"pool show {NAME}")
@@ -391,6 +393,17 @@ class Play(Player):
             rows = standings.holders(challenge)
         name_of = wiring.name_of(self._settings())
         return [name_of(row.account) for row in rows if row.claimed.get(symbol)]
+
+    def _owes(self) -> bool:
+        """Say whether somebody still has to be paid."""
+        from danseo.core import onchain
+        from danseo.flows import standings
+
+        with self.desk() as desk:
+            challenge = desk.challenge(NAME)
+            undeclared = onchain.has_news(desk.state, challenge)
+        rows = standings.holders(challenge)
+        return undeclared or any(any(row.claimable.values()) for row in rows)
 
     def _steal(self) -> int:
         """Publish a false payout root with a thief's own tools; return the size it claims."""

@@ -86,6 +86,12 @@ def _coin_warnings(terms: Terms) -> list[str]:
             f"A payout root's bond is {money(coin.bond, 'ETH:18')}: false roots and entries handed "
             "in on chain cost next to nothing, so somebody has to look at each of them."
         )
+    if coin.guarded_until < 2 * max(coin.outflow, coin.quorum):
+        warnings.append(
+            "One false root that nobody strikes in time can mint a thief so much coin that the "
+            "guardian has no say and no quorum is left but his: guard until more than twice what "
+            "leaves in a window, and than twice the quorum."
+        )
     if coin.patience > _PATIENCE:
         warnings.append(
             f"An entry handed in on chain may hold payouts up for {coin.patience // 86_400} days, "

@@ -30,8 +30,8 @@ _LATER: Final = "0" * 64
 """Stands for what is not known before the truth is encrypted and the blobs are stored."""
 _TOKEN: Final = re.compile(r"0x[0-9a-f]{40}")
 _PARTS: Final = (
-    ("outflow", "outflow", "0.5"),
-    ("guarded", "guarded_until", "0.05"),
+    ("outflow", "outflow", "0.2"),
+    ("guarded", "guarded_until", "0.5"),
     ("threshold", "threshold", "0.001"),
     ("quorum", "quorum", "0.1"),
 )
@@ -85,11 +85,11 @@ remainder = "donors"            # what is left: "donors", or "successor:NAME"
 # symbol = "INK"
 # assets = ["ETH"]              # that the pool takes; a token as "USDC:6=0x..."
 # guardian = "guardian-1"       # may veto payouts while little coin is minted
-# guarded = 0.05                # ... until this part of all coin is,
+# guarded = 0.5                 # ... until this part of all coin is: twice outflow and quorum
 # guardian_until = "365d"       # ... or until then
 # bond = "0.05 ETH"             # of whoever publishes a payout root
 # window = "3d"                 # in which a root can be vetoed: longer than a vote
-# outflow = 0.5                 # part of the pool that can leave in one window
+# outflow = 0.2                 # part of the pool, and of all coin, that leaves in one window
 # threshold = 0.001             # part of all coin that may propose
 # quorum = 0.1                  # part of all coin that must vote
 # voting_delay = "4h"
