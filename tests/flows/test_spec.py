@@ -60,7 +60,7 @@ def test_what_the_example_says_of_a_coin_is_what_holds_without_it(tmp_path: Path
     assert [(one.asset, one.token) for one in whole.assets] == [("ETH:18", ETHER)]
     assert whole.guardian == address("guardian-1")
     assert whole.bond == 5 * 10**16
-    assert (whole.outflow, whole.guarded_until) == (200_000_000, 50_000_000)
+    assert (whole.outflow, whole.guarded_until) == (200_000_000, 500_000_000)
     assert (whole.threshold, whole.quorum) == (1_000_000, 100_000_000)
     assert whole.guardian_term == NOW + 365 * DAY
     assert (whole.window, whole.timelock_delay, whole.hold) == (3 * DAY, DAY // 2, 90 * DAY)
