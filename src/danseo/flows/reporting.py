@@ -15,7 +15,8 @@ from danseo.core.reward import SHARES
 from danseo.flows import clues as published
 from danseo.flows import reading, settling, standings
 from danseo.flows.auditing import Audit
-from danseo.flows.report import (
+from danseo.flows.report_page import render
+from danseo.flows.report_view import (
     Account,
     ChainFacts,
     Gift,
@@ -25,9 +26,8 @@ from danseo.flows.report import (
     Point,
     Pot,
     ReportView,
-    render,
 )
-from danseo.flows.report import (
+from danseo.flows.report_view import (
     Clue as ClueView,
 )
 from danseo.flows.report_words import PHASES, STATUS, TRUST, WORDS

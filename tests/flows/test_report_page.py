@@ -12,7 +12,8 @@ import pytest
 from danseo.core.errors import Usage
 from danseo.core.reward import SHARES
 from danseo.flows import report_drawing
-from danseo.flows.report import (
+from danseo.flows.report_page import decimal, percent, render
+from danseo.flows.report_view import (
     Clue,
     Gift,
     LogFacts,
@@ -20,9 +21,6 @@ from danseo.flows.report import (
     Point,
     Pot,
     ReportView,
-    decimal,
-    percent,
-    render,
 )
 from danseo.flows.report_words import WORDS
 from danseo.scroll import ink, standin
