@@ -24,6 +24,7 @@ def test_the_page_about_coin_leads_from_the_section_to_the_last_claim(
     monkeypatch.chdir(tmp_path)
     said = play(commands(PAGE), monkeypatch)
     assert "published the root of size" in said
+    assert "waits: no more may leave in this window" in said
     assert "against the chain itself" in said
     stage = Stage(tmp_path / "prize")
     found = stage.do("pool show example")

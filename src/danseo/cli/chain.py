@@ -101,13 +101,16 @@ def status(home: Home = None, key: As = None, as_json: Json = False) -> None:
             }
             lines += [
                 f"{challenge.id}: pool {record.contracts.pool}, reported up to block "
-                f"{record.block - 1}, anchored at size {record.anchored}",
+                f"{record.block - 1}, "
+                + (f"anchored at size {record.anchored}" if record.anchored else "no anchor yet"),
                 *(
                     f"  {s.status}: {s.hash[:16]}... by {w.at.who(s.by)}, to be taken up until "
                     f"{notation.instant(s.deadline)}"
                     for s in handed
                 ),
             ]
+    if not found["challenges"]:
+        lines.append("No challenge of this log has contracts on it: danseo chain deploy NAME")
     show.result(as_json, found, *lines)
 
 

@@ -457,7 +457,7 @@ def _published(
     newest = record.declared[-1] if record.declared else 0
     if newest > max((r.size for r in roots if r.active or r.size == newest), default=0):
         receipt = publish(desk, client, name).send(client, key)
-        yield f"published the root of size {newest} (transaction {receipt.tx})"
+        yield f"published the root of size {newest} (transaction 0x{receipt.tx})"
 
 
 def _activated(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]:
@@ -472,7 +472,7 @@ def _activated(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]
     if ready and ready[-1].size > active:
         active = ready[-1].size
         receipt = deploying.call_of(found, "pool", "activate", active).send(client, key)
-        yield f"put the root of size {active} into effect (transaction {receipt.tx})"
+        yield f"put the root of size {active} into effect (transaction 0x{receipt.tx})"
     for one in roots:
         if not one.active and one.effective_at <= now and (one.void or one.size < active):
             deploying.call_of(found, "pool", "reclaim", one.size).send(client, key)
@@ -491,7 +491,16 @@ def _paid(desk: Desk, client: Client, key: Key, name: str) -> Iterator[str]:
     if before:
         after = dues(client, desk.state, challenge)
         yield f"paid {len(before) - len(after)} of {len(before)} amounts that were due"
-        yield from (f"{money(d.amount, d.asset)} to {d.account} cannot be paid now" for d in after)
+        pool = deploying.part(deploying.contracts(client, challenge), "pool")
+        shut = {
+            asset
+            for asset in {d.asset for d in after if d.how == "pay"}
+            if not client.call(pool, "leaving", onchain.token_of(challenge, asset))
+        }
+        for one in after:
+            waits = one.how == "pay" and one.asset in shut
+            why = "waits: no more may leave in this window" if waits else "cannot be paid now"
+            yield f"{money(one.amount, one.asset)} to {one.account} {why}"
 
 
 def read_amount(challenge: Challenge, text: str) -> tuple[str, int]:
