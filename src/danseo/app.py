@@ -82,13 +82,14 @@ def reader_chain(settings: Settings, where: str, place: str) -> Iterator[Client 
     """Open the chain that a reader checks the log at `place` against; None where there is none.
 
     `where` is a node's URL, or the folder of an embedded chain; empty, it is the node that the
-    settings name, else that of the host whose log lies at `place`: one that was started there, or
-    its embedded chain.
+    settings name, else that of the home at `place`, or whose log lies there: one that was started
+    there, or its embedded chain.
     """
     from danseo.chain import anvil, embedded  # light: what takes long loads when it is used
     from danseo.chain.client import Client
 
-    host = Path(place).parent / "host"
+    homes = (Path(place), Path(place).parent)
+    host = next((h / "host" for h in homes if (h / "log").is_dir()), homes[1] / "host")
     where = where or settings.chain_url
     if not where and (running := anvil.status(host / "anvil")):
         where = running.url

@@ -24,6 +24,11 @@ def test_what_is_reported_is_not_reported_again(coined: Stage) -> None:
     assert coined.do("chain observe example")["entries"] == []
 
 
+def test_a_home_is_verified_against_its_own_chain(coined: Stage) -> None:
+    for place in ("{home}", "{home}/log"):
+        assert "against the chain itself" in coined.run(f"verify {place}").out
+
+
 def test_a_challenge_without_a_coin_has_no_contracts(opened: Stage) -> None:
     ran = opened.run("pool check example --json")
     assert (ran.status, ran.error["error"]) == (WrongPhase.status, WrongPhase.__name__)

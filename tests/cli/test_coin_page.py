@@ -63,3 +63,10 @@ def test_the_page_about_coin_can_be_followed_on_a_node_of_ones_own(
         run("chain", "down")
     assert start < deploy
     assert "into effect" in said
+    assert "No challenge of this log has contracts on it" in run("chain", "status").out
+    verified = run("verify", "prize")  # the node is down, and what lies beside is another chain
+    assert verified.status == 0
+    assert "to ask a chain: --chain" in verified.out
+    asked = run("verify", "prize", "--chain", "prize/host/chain")
+    assert asked.status == 5
+    assert "contracts on chain 31337" in asked.err

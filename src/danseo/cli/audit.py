@@ -50,6 +50,7 @@ def run(
             workers=settings.workers,
             scores=scores,
             chain=client,
+            chosen=bool(chain or settings.chain_url),
             progress=tell,
         )
         if save:

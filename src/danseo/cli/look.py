@@ -211,7 +211,13 @@ def report(
         place as source,
         show.progress("verifying") as tell,
     ):
-        audit = auditing.audit(source, workers=settings.workers, chain=client, progress=tell)
+        audit = auditing.audit(
+            source,
+            workers=settings.workers,
+            chain=client,
+            chosen=bool(settings.chain_url),
+            progress=tell,
+        )
         page = reporting.report(source, audit, name, lambda who: called(names, who), settings.lang)
     try:
         out.write_text(page, "utf-8")

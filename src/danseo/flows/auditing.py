@@ -68,13 +68,15 @@ def audit(
     workers: int | None = None,
     scores: bool = True,
     chain: Client | None = None,
+    chosen: bool = True,
     progress: Progress | None = None,
 ) -> Audit:
     """Verify `source`, a log in a folder, at a URL or in a bundle; raise `Invalid` at a fault.
 
     `saved` are checkpoints that the user kept; from `since`, one of them, on, earlier signatures
     are not checked again. With `scores=False` exact scores are not run again. `chain` is the
-    reader's node: without one, what the chain is said to hold stays attested.
+    reader's node: without one, what the chain is said to hold stays attested. A node that the
+    reader has not `chosen`, as it only lay beside the log, is not asked about other chains.
     """
     stated: list[Entry] = []
     told: list[Entry] = []
@@ -100,6 +102,8 @@ def audit(
     if scores:
         checks.append("every exact score, run again in the sandbox on the released truth")
     state = report.state
+    if chain is not None and not chosen and _elsewhere(state, chain.chain_id):
+        chain = None
     chains = tuple(proving.prove(source, state, told, chain))
     if chains:
         checks.append("every payout root and anchor that the chain was reported to hold")
@@ -109,6 +113,12 @@ def audit(
         _trust(c, scores, state.withheld, chain is not None) for c in state.challenges.values()
     )
     return Audit(report, trusts, tuple(checks), chains)
+
+
+def _elsewhere(state: State, chain_id: int) -> bool:
+    """Say whether some contracts stand on another chain than this."""
+    known = (c.onchain.contracts for c in state.challenges.values() if c.onchain is not None)
+    return any(contracts.chain_id != chain_id for contracts in known)
 
 
 def _trust(challenge: Challenge, scores: bool, withheld: Container[str], node: bool) -> Trust:
