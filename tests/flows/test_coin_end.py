@@ -15,7 +15,7 @@ from danseo.core.kinds.score import PublishScore
 from danseo.flows import clues, deploying, observing, opening, payouts, settling, spec, staking
 from danseo.log.signing import Domain, sign_entry
 from tests.flows import living
-from tests.flows.coined import COIN, ETH
+from tests.flows.coined import COIN, ETH, PAST
 from tests.flows.living import BOND, FEE, STAKE, Living
 from tests.flows.played import DAY, NAME, key_of, shifted
 
@@ -114,12 +114,7 @@ def test_the_rest_arrives_in_the_successors_pool_and_is_booked_there(
     with living.begin(kind, tmp_path, to_successor) as stage:
         stage.fund(9 * ETH)
         stage.earn("contributor-1", 10)
-        file = tmp_path / "challenge.toml"
-        draft = spec.read(file, stage.desk.now, lambda role: key_of(role).address)
-        draft = dataclasses.replace(draft, name="guess-next")
-        draft.body.update(coin=dict(COIN), bond=_ether(BOND), stake=_ether(STAKE), follows=NAME)
-        opening.open_challenge(stage.desk, key_of("newcomer"), draft)
-        deploying.deploy(stage.desk, stage.client, key_of("relayer"), "guess-next")
+        open_next(stage, "organiser")
         stage.settle()
         over(stage)
         rest = stage.challenge.successor[ASSET]
@@ -131,6 +126,48 @@ def test_the_rest_arrives_in_the_successors_pool_and_is_booked_there(
         assert following.received == {ASSET: rest}
         assert following.funds == []
         assert onchain.faults(following) == []
+        opening.cancel(stage.desk, key_of("organiser"), "guess-next", "There is no next round.")
+        stage.wait(PAST)
+        before = stage.balance("donor")
+        pay_next(stage)
+        assert stage.balance("donor") == before + rest  # of whom it came at first
+        assert stage.client.balance(onchain.of(following).contracts.pool) == 0
+
+
+def test_whoever_takes_the_successors_name_gets_nothing(tmp_path: Path) -> None:
+    with living.begin("embedded", tmp_path, to_successor) as stage:
+        stage.fund(9 * ETH)
+        stage.earn("contributor-1", 10)
+        open_next(stage, "thief")
+        stage.settle()
+        before = stage.balance("donor")
+        stage.take_stakes()
+        stage.pay()
+        rest = stage.challenge.successor[ASSET]
+        following = stage.desk.challenge("guess-next")
+        assert stage.client.balance(onchain.of(following).contracts.pool) == 0
+        assert stage.client.balance(stage.record.contracts.pool) == rest > 0
+        stage.wait(10 * DAY)
+        over(stage)
+        assert stage.balance("donor") == before + rest
+
+
+def open_next(stage: Living, organiser: str) -> None:
+    """Open the round after, with contracts of its own."""
+    file = stage.played.folder / "challenge.toml"
+    draft = spec.read(file, stage.desk.now, lambda role: key_of(role).address)
+    draft = dataclasses.replace(draft, name="guess-next")
+    draft.body.update(coin=dict(COIN), bond=_ether(BOND), stake=_ether(STAKE), follows=NAME)
+    opening.open_challenge(stage.desk, key_of(organiser), draft)
+    deploying.deploy(stage.desk, stage.client, key_of("relayer"), "guess-next")
+
+
+def pay_next(stage: Living) -> None:
+    """Pay what the round after owes, a window later again."""
+    for _ in range(2):
+        payouts.carry_on(stage.desk, stage.client, key_of("watcher"), "guess-next")
+        stage.wait(PAST)
+    payouts.carry_on(stage.desk, stage.client, key_of("watcher"), "guess-next")
 
 
 def _ether(amount: int) -> dict[str, str]:

@@ -59,8 +59,11 @@ def _book_pool(
         if account == record.contracts.stake:
             record.arrived += amount  # the books gave it to the pool when it was lost
         else:
-            donor = "" if _is_pool(state, account) else state.identity(account)
+            giver = _owner_of_pool(state, account)
+            donor = "" if giver else state.identity(account)
             treasury.fund(challenge, donor, asset, amount, entry)
+            if giver and giver is not challenge:
+                treasury.inherit(challenge, giver, asset, amount)
     elif fact.what == "paid":
         add(record.claimed.setdefault(asset, {}), account, amount)
     elif fact.what == "published":
@@ -75,11 +78,13 @@ def _book_pool(
             root.status = fact.what
 
 
-def _is_pool(state: State, address: str) -> bool:
-    """Say whether money comes from a pool: this one's own forfeited root bonds, or what a round
-    before passed on. Nobody gave it that could get a rest of it back."""
-    records = (challenge.onchain for challenge in state.challenges.values())
-    return any(record and record.contracts.pool == address for record in records)
+def _owner_of_pool(state: State, address: str) -> Challenge | None:
+    """Return whose pool an address is: this one's own, for forfeited root bonds, or that of a
+    round before, for what it passed on. None where it is no pool."""
+    for challenge in state.challenges.values():
+        if challenge.onchain and challenge.onchain.contracts.pool == address:
+            return challenge
+    return None
 
 
 def _book_stake(challenge: Challenge, record: Onchain, fact: Fact) -> None:

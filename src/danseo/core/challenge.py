@@ -161,8 +161,8 @@ class Challenge:
     score is known. `accounts` is filled at settlement. `disputes_of` lists the disputes of a clue,
     `disputing` counts the open ones of an account. `contested` says that the settled shares can
     still move by a dispute. `refunds` is what comes back to whom at the end, `won` what
-    disputes won on chain, `attested` the organiser's entries of money by index, `accepted` who took
-    the rules on.
+    disputes won on chain, `inherited` whose gifts a round before passed on, `attested` the
+    organiser's entries of money by index, `accepted` who took the rules on.
     """
 
     id: str
@@ -197,6 +197,7 @@ class Challenge:
     stakes: dict[str, Stake] = field(default_factory=dict)
     refunds: dict[str, dict[str, int]] = field(default_factory=dict)
     won: dict[str, dict[str, int]] = field(default_factory=dict)
+    inherited: dict[str, dict[str, int]] = field(default_factory=dict)
     closed_at: int = -1
     disputes: dict[int, Dispute] = field(default_factory=dict)
     disputes_of: dict[int, list[int]] = field(default_factory=dict)

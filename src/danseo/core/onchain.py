@@ -211,9 +211,14 @@ def token_of(challenge: Challenge, asset: str) -> str:
 
 
 def _passing(state: State, challenge: Challenge) -> list[tuple[str, str, int]]:
-    """Return (asset, pool, amount) of what goes to the successor's pool and is not declared yet."""
+    """Return (asset, pool, amount) of what goes to the successor's pool and is not declared yet.
+
+    Anyone can take the successor's name, so it counts only where the same organiser opened it.
+    """
     successor = state.challenges.get(challenge.terms.remainder.partition(":")[2])
     if successor is None or successor.onchain is None or successor.terms.coin is None:
+        return []
+    if successor.organiser != challenge.organiser:
         return []
     pool, theirs = successor.onchain.contracts.pool, successor.terms.coin
     return [

@@ -173,6 +173,19 @@ def fund(challenge: Challenge, donor: str, asset: str, amount: int, entry: Entry
         challenge.funds.append(Fund(donor, asset, amount, entry.index, entry.time))
 
 
+def inherit(challenge: Challenge, before: Challenge, asset: str, amount: int) -> None:
+    """Note whose gifts a round before passed on: in the end, what is left of them is theirs."""
+    coin, theirs = challenge.terms.coin, before.terms.coin
+    token = coin.token(asset) if coin else ""
+    called = [one.asset for one in theirs.assets if one.token == token] if theirs else []
+    heirs = _heirs(before, called[0]) if called else {}
+    if heirs:
+        inherited = challenge.inherited.setdefault(asset, {})
+        parts = reward.split_units(amount, list(heirs.values()))
+        for name, part in zip(heirs, parts, strict=True):
+            inherited[name] = inherited.get(name, 0) + part
+
+
 def ungive(challenge: Challenge, donor: str, asset: str, amount: int, entry: Entry) -> None:
     """Note that a gift never came: the list of gifts is only ever added to."""
     challenge.funds.append(Fund(donor, asset, -amount, entry.index, entry.time))
@@ -309,9 +322,9 @@ def _return_rest(challenge: Challenge, asset: str, rest: int, accounts: dict[str
 
 
 def _heirs(challenge: Challenge, asset: str) -> dict[str, int]:
-    """Return who shares the rest by what weight: the donors; without any, all accounts by their
-    shares; without those, whoever lost a bond."""
-    gave: dict[str, int] = {}
+    """Return who shares the rest by what weight: the donors, those of a round before among them;
+    without any, all accounts by their shares; without those, whoever lost a bond."""
+    gave = dict(challenge.inherited.get(asset, {}))
     for fund in challenge.funds:
         if fund.asset == asset:
             gave[fund.donor] = gave.get(fund.donor, 0) + fund.amount
