@@ -111,11 +111,13 @@ def propose(
     Example: danseo dao propose example veto 41 --why "It pays a copy." --key contributor-1
     """
     from danseo.cli.wallet import wallet
-    from danseo.flows import governing, notation
+    from danseo.flows import governing, notation, payouts
 
     with wallet(home, key, unsigned=unsigned) as w:
         contracts = w.contracts(name)
         act = governing.action(contracts, words, w.at.address)
+        if words[0] == "veto":  # a slip in the size would cost a vote and strike nothing
+            payouts.standing(w.at.desk, w.client, name, int(words[1]))
         w.do(governing.propose(contracts, w.address, act, why))
         if unsigned:
             w.tell(as_json, {})

@@ -124,7 +124,9 @@ def parts(at: Here, found: dict[str, Any]) -> list[Any]:
                 ],
             )
         )
-    states = ", ".join(f"{n} {status}" for status, n in found["clues"].items())
+    states = ", ".join(
+        f"{n} {status}{'s' * (status == 'step' and n != 1)}" for status, n in found["clues"].items()
+    )
     lines.append(f"Clues: {states or 'none yet'}.")
     lines.append("Next:" if found["next"] else "Nothing is left to do.")
     lines += [

@@ -28,6 +28,7 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
     from danseo.cli.wallet import wallet
     from danseo.core.words import money
     from danseo.flows import payouts
+    from danseo.flows.notation import short_money
 
     with wallet(home) as w:
         challenge = w.challenge(name)
@@ -60,8 +61,8 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
         if p.asset != coin
     ]
     minted = [
-        f"Of the coin {money(p.declared, p.asset)} are declared and {money(p.holds, p.asset)} "
-        "minted; a claim mints it."
+        f"Of the coin {short_money(p.declared, p.asset)} are declared and "
+        f"{short_money(p.holds, p.asset)} minted; a claim mints it."
         for p in purses
         if p.asset == coin
     ]
@@ -76,6 +77,7 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
         show.table("Due by the root in effect", ("How", "Who", "Amount>"), due_rows)
         if dues
         else "Nothing is due by the root in effect.",
+        *_alarms(name, roots),
         *([f"A root waits; when its time has come: danseo pool run {name}"] if waits else []),
     )
 
@@ -90,6 +92,22 @@ def _root(one: Any) -> dict[str, Any]:
         "disputer": one.disputer,
         "effective_at": one.effective_at,
     }
+
+
+def _alarms(name: str, roots: list[Any]) -> list[str]:
+    """Return what to do about each false root."""
+    said = []
+    for one in roots:
+        if not one.right:
+            disputes = (
+                "" if one.active or one.disputer else f"danseo pool dispute {name} {one.size}, "
+            )
+            said.append(
+                f"The root of size {one.size} is FALSE. To strike it: {disputes}then "
+                f"danseo dao propose {name} veto {one.size}; the guardian: "
+                f"danseo pool veto {name} {one.size}"
+            )
+    return said
 
 
 def _root_row(who: Callable[[str], str], one: Any) -> tuple[object, ...]:
@@ -214,6 +232,7 @@ def check(name: Name, home: Home = None, as_json: Json = False) -> None:
         show.table("", ("Size>", "State", "Right", "By", "In effect from"), rows)
         if roots
         else f"No payout root of {name} is on the chain.",
+        *_alarms(name, roots),
     )
     if not all(one.right for one in roots):
         raise typer.Exit(Invalid.status)

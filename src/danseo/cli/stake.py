@@ -132,11 +132,20 @@ def leave(
     Example: danseo stake exit example "1 ETH" --key scorer-1
     """
     from danseo.cli.wallet import wallet
+    from danseo.core.errors import NotCovered
+    from danseo.core.words import money
     from danseo.flows import notation, payouts, staking
 
     with wallet(home, key, unsigned=unsigned) as w:
         challenge = w.challenge(name)
         asset, number = payouts.read_amount(challenge, amount)
+        has = staking.held(w.client, challenge, w.address).held
+        if number > has:
+            raise NotCovered(
+                f"{w.address} has {money(has, asset)} in the stake contract, not "
+                f"{money(number, asset)}.",
+                f"Ask for less; `danseo stake show {name}` lists what everyone has.",
+            )
         w.do(staking.leave(w.client, challenge, number))
         leaves_at = staking.held(w.client, challenge, w.address).leaves_at
     w.tell(

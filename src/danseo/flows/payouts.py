@@ -271,6 +271,16 @@ def veto(desk: Desk, client: Client, name: str, size: int) -> Call:
     return deploying.call_of(found, "pool", "veto", size)
 
 
+def standing(desk: Desk, client: Client, name: str, size: int) -> Standing:
+    """Return the root of a size that waits or is in effect; raise `NotFound` for any other."""
+    roots = check_roots(desk, client, name)
+    for one in roots:
+        if one.size == size:
+            return one
+    sizes = ", ".join(str(r.size) for r in roots) or "none"
+    raise NotFound(f"No root of size {size} stands.", f"There are: {sizes}.")
+
+
 def activate(desk: Desk, client: Client, name: str, size: int | None = None) -> Call:
     """Return the call that puts a root into effect: of a size, or the greatest that may be."""
     roots = check_roots(desk, client, name)
