@@ -140,7 +140,7 @@ def test_what_a_careless_host_let_in_is_found_by_its_index(
     with careless(told, tmp_path) as desk:
         entry = desk.say(key_of("thief"), lie(report), NAME)
         desk.say(key_of("thief"), Tick())
-    with pytest.raises(Invalid, match=f"Entry {entry.index} is false") as found:
+    with pytest.raises(Invalid, match=f"Entry {entry.index} is not what the chain says") as found:
         verified(tmp_path / "careless", told.client)
     assert found.value.index == entry.index
     audit = verified(tmp_path / "careless", None)

@@ -205,7 +205,8 @@ def check_attach(client: Client, state: State, entry: Entry) -> None:
     if not _is_factory(client, factory):
         raise Conflict(
             f"{body.factory} is not the factory of this version of danseo.",
-            "Deploy with `danseo chain deploy`.",
+            "Deploy with `danseo chain deploy`; verify older contracts with the version that made "
+            "them.",
         )
     called = id_of(state, challenge)
     predicted = client.call(factory, "predict", called, config(state, challenge))

@@ -138,8 +138,9 @@ def _ask(client: Client, state: State, entries: Sequence[Entry]) -> None:
                 positions[entry.challenge] = -1 if body.complete else body.facts[-1].position
         except (Refused, Invalid) as error:
             raise Invalid(
-                f"Entry {entry.index} is false: {error.message}",
-                "Do not rely on what this log says of the chain; ask another node to be sure.",
+                f"Entry {entry.index} is not what the chain says: {error.message}",
+                f"{error.remedy} Do not rely on what this log says of the chain; ask another node "
+                "to be sure.",
                 entry.index,
             ) from None
 
