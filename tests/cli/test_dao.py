@@ -90,3 +90,9 @@ def test_what_cannot_be_proposed_is_refused_with_what_can(
 
 def test_an_unknown_proposal_is_refused(coined: Stage) -> None:
     assert coined.refuse("dao vote example 7 for", "contributor-1")["error"] == NotFound.__name__
+
+
+def test_a_veto_of_a_root_that_is_none_is_not_proposed(coined: Stage) -> None:
+    coined.do("pool run example")
+    refused = coined.refuse("dao propose example veto 999 --why Slip", "contributor-1")
+    assert (refused["error"], refused["message"]) == ("NotFound", "No root of size 999 stands.")

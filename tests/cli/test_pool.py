@@ -86,3 +86,19 @@ def test_an_account_can_be_held_back_and_freed(coined: Stage) -> None:
     assert coined.refuse("pool declare example")["error"] == NotCovered.__name__
     coined.do("pool free example contributor-1")
     assert coined.do("pool declare example")["size"] > 0
+
+
+def test_whoever_finds_a_false_root_is_told_how_to_strike_it(coined: Stage) -> None:
+    size = false_root(coined, "guardian")
+    ran = coined.run("pool check example")
+    assert ran.status == 5
+    for act in ("pool dispute example", "dao propose example veto", "pool veto example"):
+        assert f"danseo {act} {size}" in ran.out
+
+
+def test_an_amount_with_a_decimal_comma_gives_nothing(coined: Stage) -> None:
+    for amount in ("1,5 ETH", "1,500 ETH", "1 eth", "-1 ETH"):
+        refused = coined.run(f"pool fund example '{amount}'", "donor-1")
+        assert refused.status == 2
+        assert "1.5" in refused.err or "1.500" in refused.err
+    assert coined.do("pool show example")["assets"][0]["holds"] == str(50 * ETH)

@@ -38,3 +38,11 @@ def test_a_stake_leaves_without_the_log_but_slowly(coined: Stage) -> None:
 def test_stakes_are_in_one_asset(coined: Stage) -> None:
     refused = coined.refuse("stake deposit example '1 INK'", "scorer-1")
     assert refused["error"] in ("NotFound", Usage.__name__)
+
+
+def test_more_than_one_has_is_not_asked_of_the_contract(coined: Stage) -> None:
+    refused = coined.refuse("stake exit example '5 ETH'", "scorer-1")
+    assert refused["error"] == "NotCovered"
+    assert "has 1 ETH in the stake contract, not 5 ETH" in refused["message"]
+    told = coined.run("stake exit example '5 ETH'", "scorer-1").err
+    assert "scorer-1 has 1 ETH" in told
