@@ -60,7 +60,7 @@ class Thief:
         self.c.pool("publish", LAST_SIZE, bytes(32), self.tree.root, by=self.name, value=BOND)
 
     def dispute_himself(self) -> None:
-        """Take the place of a disputer, so that a veto pays the bond back to him."""
+        """Take the place of a disputer, so that a veto pays half of the bond back to him."""
         self.c.pool("dispute", LAST_SIZE, by=self.name, value=BOND)
 
     def activate(self) -> None:

@@ -60,6 +60,9 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     /// @dev Gas for each ETH payee of a batch, and for each transfer of a token.
     uint256 private constant GAS_FOR_ETH = 50_000;
     uint256 private constant GAS_FOR_TOKEN = 300_000;
+    /// @dev What the call itself costs at most: value, a new account, a cold one and its delegation
+    /// (9,000, 25,000, twice 2,600), and the few steps up to it.
+    uint256 private constant GAS_FOR_CALL = 40_000;
     address private constant ETH = address(0);
 
     /// @notice The challenge's coin.
@@ -100,7 +103,7 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     mapping(address asset => Window) private _windows;
     mapping(address asset => mapping(address account => uint256)) private _claimed;
 
-    /// @notice `amount` of `asset` arrived. A forfeited bond comes from this pool itself.
+    /// @notice `amount` of `asset` arrived. What is lost of a bond comes from this pool itself.
     event Received(address indexed donor, address asset, uint256 amount);
     /// @notice `amount` of `asset` was paid to `account`.
     event Paid(address indexed account, address asset, uint256 amount);
@@ -150,6 +153,7 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     error OverOutflow(address asset, uint256 amount, uint256 leaving);
     error PaymentRefused(address account, address asset, uint256 amount);
     error NothingToCollect(address account);
+    error NotEnoughGas(uint256 left, uint256 needed);
 
     /// @param rules What the opening fixed.
     constructor(Rules memory rules) {
@@ -212,7 +216,8 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     }
 
     /// @notice Say, with a bond of your own, that a root is false. If it is vetoed in its window,
-    /// the publisher's bond is yours; if not, yours is his.
+    /// you have it back with half of the publisher's, and the pool has the rest; if not, yours is
+    /// his.
     /// @param size_ The size that the root waits for.
     function dispute(uint64 size_) external payable nonReentrant {
         if (msg.value != bond) revert WrongBond(msg.value, bond);
@@ -226,7 +231,8 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
 
     /// @notice As the DAO, or as the guardian while `guarded`, strike a root: in its window, or the
     /// one in effect, whose publisher had his bond back. Then no root is in effect until another
-    /// has stood a window that had not ended yet. What was paid stays paid.
+    /// has stood a window that had not ended yet. What was paid stays paid. Of a bond that is lost
+    /// half goes to the disputer and the rest to the pool; all of it where nobody disputed.
     /// @param size_ The size that the root waits for or stands for; it comes free.
     function veto(uint64 size_) external nonReentrant {
         if (msg.sender != timelock && !(msg.sender == guardian && guarded())) {
@@ -244,12 +250,13 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         if (block.timestamp >= its.effectiveAt) revert WindowOver(size_, its.effectiveAt);
         delete pending[size_];
         emit Vetoed(size_, msg.sender);
-        if (its.disputer != address(0)) {
-            _payBond(its.disputer, 2 * bond);
-        } else if (bond != 0) {
-            escrow -= uint128(bond);
-            _book(address(this), ETH, bond);
+        // Half, or who disputes his own false root first would lose nothing by it.
+        uint256 kept = its.disputer == address(0) ? bond : bond - bond / 2;
+        if (kept != 0) {
+            escrow -= uint128(kept);
+            _book(address(this), ETH, kept);
         }
+        if (its.disputer != address(0)) _payBond(its.disputer, 2 * bond - kept);
     }
 
     /// @notice Put a root into effect whose window has ended without a veto. Anyone may.
@@ -323,7 +330,8 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
     }
 
     /// @notice Pay many under one proof, in order, as far as it may leave now. Who has had all that
-    /// he is owed is passed over; who cannot be paid now fails alone and is still owed it.
+    /// he is owed is passed over; who cannot be paid now fails alone and is still owed it. Where
+    /// the gas left cannot give each his share, all fails: a smaller batch needs less.
     /// @param leaves Whom, in which asset, and all that he may ever have had, in the proof's order.
     /// @param proof OpenZeppelin's multiproof, and
     /// @param flags which of its steps take two known nodes.
@@ -403,7 +411,7 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
             unchecked {
                 paid[account] = had + amount;
             }
-            if (_send(account, asset, amount, asset == ETH ? GAS_FOR_ETH : GAS_FOR_TOKEN)) {
+            if (_send(account, asset, amount, _gasFor(asset))) {
                 emit Paid(account, asset, amount);
                 return amount;
             }
@@ -411,6 +419,17 @@ contract PrizePool is IPool, ReentrancyGuardTransient {
         }
         emit PaymentFailed(account, asset, amount);
         return 0;
+    }
+
+    /// @dev Return the gas that each payee of a batch gets; revert if so much is not left. Or the
+    /// least gas with which a batch works, which a node tells as its estimate, would pay nobody.
+    function _gasFor(address asset) private view returns (uint256 gas_) {
+        gas_ = asset == ETH ? GAS_FOR_ETH : GAS_FOR_TOKEN;
+        unchecked {
+            // A call passes on 63/64 of what it leaves itself.
+            uint256 needed = gas_ + gas_ / 63 + GAS_FOR_CALL;
+            if (gasleft() < needed) revert NotEnoughGas(gasleft(), needed);
+        }
     }
 
     /// @dev Book what arrived; in an open window the floor rises with it.

@@ -58,3 +58,10 @@ contract MoodyAnchor {
         overdue = overdue_;
     }
 }
+
+/// Takes ETH only where nearly all the gas of a batch's payee comes with it.
+contract Glutton {
+    receive() external payable {
+        require(gasleft() > 52_000);
+    }
+}

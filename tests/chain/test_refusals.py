@@ -30,6 +30,7 @@ def told(signature: str, *values: object) -> Refused:
         ("AlreadyPending(uint64,bytes32)", (1, b"\x01" * 32), Conflict),
         ("OverOutflow(address,uint256,uint256)", (WHO, 5, 3), NotCovered),
         ("WrongBond(uint256,uint256)", (5, 3), NotCovered),
+        ("NotEnoughGas(uint256,uint256)", (5, 3), NotCovered),
         ("MayNotVeto(address)", (WHO,), NotAllowed),
         ("NotInTheRoot(address,address,uint256)", (WHO, WHO, 5), NotFound),
         ("NoRoot(uint64)", (5,), NotFound),

@@ -72,7 +72,7 @@ def _thief(stage: Living) -> None:
     stage.send("watcher", payouts.dispute(stage.desk, stage.client, NAME, size))
     watcher, thief = stage.balance("watcher"), stage.balance("thief")
     stage.vote_through(PEOPLE[:2], ("veto", str(size)), ("next-curve", CURVE))
-    assert stage.balance("watcher") == watcher + 2 * ROOT_BOND
+    assert stage.balance("watcher") == watcher + ROOT_BOND + ROOT_BOND // 2
     assert stage.balance("thief") == thief
     assert not [r for r in payouts.check_roots(stage.desk, stage.client, NAME) if not r.right]
 

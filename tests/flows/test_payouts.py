@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from danseo.chain import wallet
 from danseo.chain.client import Client
 from danseo.core import onchain, treasury
 from danseo.core.errors import Conflict, NotCovered, Unavailable, WrongPhase
@@ -60,6 +62,23 @@ def test_money_goes_in_and_comes_out_again(either: Coined) -> None:
     assert [r.right for r in payouts.check_roots(stage.desk, stage.client, NAME)] == [True]
     assert onchain.faults(stage.challenge) == []
     assert stage.carry_on() == []
+
+
+def test_the_gas_that_a_node_estimates_for_a_batch_pays_everybody(either: Coined) -> None:
+    """Who sends a batch by a wallet of his own, which asks for no more, pays nobody by halves."""
+    stage, key = either, key_of("donor")
+    play(stage)
+    stage.carry_on()
+    stage.played.wait(PAST)
+    deploying.follow(stage.desk, stage.client)
+    payouts.activate(stage.desk, stage.client, NAME).send(stage.client, key)
+    (call,) = payouts.pay(stage.client, stage.desk.state, stage.challenge)
+    ready = replace(call, least_gas=0).prepare(stage.client, key.address)
+    asked = {name: ready[name] for name in ("from", "to", "data", "value")}
+    gas = stage.client.node.ask("eth_estimateGas", asked)
+    stage.client.send_raw(wallet.sign(key, {**ready, "gas": gas}))
+    assert payouts.dues(stage.client, stage.desk.state, stage.challenge) == []
+    assert all(stage.balance(role) for role in PEOPLE)
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])

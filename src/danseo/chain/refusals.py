@@ -14,7 +14,7 @@ from danseo.core.words import money
 _KINDS: Final = (
     (r"^Already", Conflict, "Look at what stands on the chain now."),
     (
-        r"Insufficient|TooMuch|Outflow|Exceed|Wrong(Bond|Value)|NothingArrived|AboveCap|Short",
+        r"Insufficient|TooMuch|Outflow|Exceed|Wrong(Bond|Value)|NothingArrived|AboveCap|Short|Enough",
         NotCovered,
         "Let it have more, or ask for less.",
     ),

@@ -247,7 +247,7 @@ def dispute(
     key: As = None,
     as_json: Json = False,
 ) -> None:
-    """Put a bond down against a false root: if it is vetoed, its publisher's bond is yours.
+    """Put a bond down against a false root: if it is vetoed, half its publisher's bond is yours.
 
     Example: danseo pool dispute example 41 --key contributor-1
     """

@@ -274,7 +274,7 @@ def test_the_guardian_vetoes_until_enough_coin_is_minted(stage: Staged) -> None:
         stage.pool("veto", 3, by=GUARDIAN)
 
 
-def test_a_stranger_who_disputes_a_false_root_is_paid_its_bond(stage: Staged) -> None:
+def test_a_stranger_who_disputes_a_false_root_is_paid_half_its_bond(stage: Staged) -> None:
     stage.publish(3)
     before = stage.world.balance(STRANGER)
     with refused("WrongBond", BOND - 1, BOND):
@@ -284,8 +284,35 @@ def test_a_stranger_who_disputes_a_false_root_is_paid_its_bond(stage: Staged) ->
     with refused("AlreadyDisputed", 3, STRANGER):
         stage.pool("dispute", 3, by=DONOR, value=BOND)
     stage.pool("veto", 3, by=GUARDIAN)
-    assert stage.world.balance(STRANGER) == before + BOND
-    assert (stage.money(), stage.pool("escrow")) == (0, 0)
+    assert stage.world.events == [
+        ("Vetoed", {"size": 3, "by": GUARDIAN}),
+        ("Received", {"donor": stage.pool.address, "asset": ETH, "amount": BOND // 2}),
+    ]
+    assert stage.world.balance(STRANGER) == before + BOND // 2
+    assert (stage.money(), stage.pool("escrow")) == (BOND // 2, 0)
+
+
+@pytest.mark.parametrize("bond", [0, 1, 2, 7])
+def test_of_a_lost_bond_the_odd_wei_is_the_pool_s(bond: int) -> None:
+    stage = Staged(bond=bond)
+    stage.pool("publish", 3, LOG_ROOT, ROOT, by=PUBLISHER, value=bond)
+    stage.pool("dispute", 3, by=STRANGER, value=bond)
+    before = stage.world.balance(STRANGER)
+    stage.pool("veto", 3, by=GUARDIAN)
+    assert stage.world.balance(STRANGER) == before + bond + bond // 2
+    assert (stage.money(), stage.pool("escrow")) == (bond - bond // 2, 0)
+
+
+def test_half_a_bond_that_arrives_in_an_open_window_does_not_leave_in_it(stage: Staged) -> None:
+    stage.fund(eth=100)
+    stage.owe({(A, ETH): 10 * BOND})
+    stage.publish(7)
+    stage.pool("dispute", 7, by=STRANGER, value=BOND)
+    assert stage.claim(A, ETH) == 100
+    stage.pool("veto", 7, by=TIMELOCK)
+    assert (stage.money(), stage.pool("leaving", ETH)) == (BOND // 2, 0)
+    stage.world.time += WINDOW
+    assert stage.claim(A, ETH) == BOND // 2
 
 
 def test_a_disputed_root_that_is_not_vetoed_stands_and_its_publisher_is_paid(
@@ -615,6 +642,46 @@ def test_a_batch_that_runs_short_of_gas_loses_nobody_anything(stage: Staged) -> 
         assert paid == [stage.world.balance(who) for who in PAYEES]
     stage.batch()
     assert [stage.world.balance(who) for who in PAYEES] == [10] * 8
+
+
+@pytest.mark.parametrize("paid_in", ["ETH", "a token", "the coin"])
+def test_a_batch_pays_everybody_or_nobody_whatever_gas_it_has(paid_in: str) -> None:
+    """Each payee of ETH is a contract that needs more gas than comes with the money."""
+    stage = Staged()
+    stage.fund(eth=1000, token=1000)
+    asset = {"ETH": ETH, "a token": stage.token.address, "the coin": COIN}[paid_in]
+    payees = [stage.world.deploy("Puppet").address for _ in range(3)]
+    stage.owe({(who, asset): 10 for who in payees})
+    refusals = set()
+    for gas in range(60_000, 1_000_000, 10_000):
+        try:
+            said = stage.batch(gas=gas)
+        except Refusal as refusal:
+            refusals.add(refusal.name)
+            assert [stage.pool("claimed", who, asset) for who in payees] == [0] * 3
+        else:
+            assert [what for what, *_ in said] == ["Paid"] * 3
+            break
+    assert [stage.pool("claimed", who, asset) for who in payees] == [10] * 3
+    assert "NotEnoughGas" in refusals
+
+
+def test_a_payee_of_a_batch_gets_his_gas_to_the_last_unit(stage: Staged) -> None:
+    """With the least gas that a batch works with, who needs nearly all of his share is paid."""
+    payee = stage.world.deploy("Glutton").address
+    stage.fund(eth=1000)
+    stage.owe({(payee, ETH): 10})
+    low, high = 60_000, 300_000
+    while high - low > 1:
+        middle = (low + high) // 2
+        here = stage.world.evm.snapshot()
+        try:
+            stage.batch(gas=middle)
+            high = middle
+        except Refusal:
+            low = middle
+        stage.world.evm.revert(here)
+    assert stage.batch(gas=high) == [("Paid", payee, ETH, 10)]
 
 
 # Reentrancy

@@ -45,10 +45,10 @@ def test_a_thief_whom_the_guardian_sees_gets_nothing_and_loses_his_bond() -> Non
     assert (loot.pool, loot.coin, loot.cost) == (0, 0, BOND)
 
 
-def test_a_thief_who_disputes_himself_gets_his_bond_back_and_nothing_more() -> None:
-    """So a bond keeps from false roots only where a stranger disputes first."""
+def test_a_thief_who_disputes_himself_loses_half_a_bond_to_the_pool() -> None:
+    """So a false root costs something, whoever is the first to dispute it."""
     loot = watch(himself=True)
-    assert (loot.pool, loot.coin, loot.cost) == (0, 0, 0)
+    assert (loot.pool, loot.coin, loot.cost) == (0, 0, BOND // 2)
 
 
 def test_coin_that_a_thief_is_minted_can_end_the_guardian_s_power() -> None:
@@ -107,16 +107,19 @@ def test_a_guardian_who_vetoes_everything_delays_until_his_term_ends_and_no_long
     assert c.pool("claimed", VICTIM, ETH) == UNIT
 
 
-def test_a_guardian_with_an_accomplice_takes_publishers_bonds_and_nothing_of_the_pool() -> None:
-    """One bond for each right root: whoever publishes next must trust the guardian that far."""
+def test_a_guardian_with_an_accomplice_takes_half_publishers_bonds_and_nothing_of_the_pool() -> (
+    None
+):
+    """Half a bond for each right root, half to the pool: whoever publishes next must trust the
+    guardian that far."""
     c = Deployed()
     c.pool("fund", ETH, UNIT, by=c.rich(60), value=UNIT)
     publisher, accomplice = c.rich(61), c.rich(62, BOND)
     c.pool("publish", 1, bytes(32), b"\x01" * 32, by=publisher, value=BOND)
     c.pool("dispute", 1, by=accomplice, value=BOND)
     c.pool("veto", 1, by=GUARDIAN)
-    assert c.world.balance(accomplice) == 2 * BOND
-    assert c.world.balance(c.pool.address) == UNIT
+    assert c.world.balance(accomplice) == BOND + BOND // 2
+    assert c.world.balance(c.pool.address) == UNIT + BOND // 2
 
 
 # --- proofs and sizes -----------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from tests.chain.evm import DEPLOYER, ETH, Contract, Refusal, World, account
 
 Leaves = dict[tuple[str, str], int]
 Owed = list[tuple[int, int, int]]
-BOND = 1_000
+BOND = 1_001
 WINDOW, UPTAKE, PATIENCE = 7 * DAY, 2 * DAY, 5 * DAY
 PEOPLE = tuple(account(n) for n in range(10, 14))
 STRANGER = PEOPLE[0]
@@ -280,11 +280,11 @@ class Challenge(RuleBasedStateMachine):
         if self.do(self.may_veto(by) or error, self.pool, "veto", size, by=self.caller(by)):
             del self.m.waiting[size]
             self.m.vetoed.add(its.stamp)
+            kept = -(-BOND // 2) if its.disputer else BOND
+            self.m.purses[ETH].holds += kept
+            self.m.given_back += kept
             if its.disputer:
-                self.bond_to(its.disputer, 2 * BOND)
-            else:
-                self.m.purses[ETH].holds += BOND
-                self.m.given_back += BOND
+                self.bond_to(its.disputer, 2 * BOND - kept)
 
     def may_veto(self, by: str) -> str:
         minted, term = self.m.purses[self.coin].holds, self.c.config["guardianTerm"]
