@@ -88,6 +88,8 @@ def chain_says_so(chain: OpenChain | None) -> Hook:
             )
         from danseo.flows import deploying, observing  # late: most commands need no chain
 
+        # First what costs nothing: nobody makes a host read its chain for what it will not take.
+        parse(entry.kind, entry.body).check(state, entry)
         with chain() as client:
             if entry.kind == Attach.kind:
                 deploying.check_attach(client, state, entry)

@@ -15,7 +15,7 @@ from danseo.core.coin import ETHER, Coin
 from danseo.core.entry import MAX_BODY, Entry, parse, to_body
 from danseo.core.errors import Conflict
 from danseo.core.kinds.chain import Fact, Holding, Report
-from danseo.core.onchain import Contracts
+from danseo.core.onchain import Contracts, Onchain
 from danseo.core.state import State
 from danseo.flows import deploying
 from danseo.flows.acting import Desk
@@ -50,7 +50,10 @@ def next_report(client: Client, challenge: Challenge) -> Report | None:
     """Return the next report as an entry's body, or None where there is nothing to report."""
     found, record = deploying.contracts(client, challenge), challenge.onchain
     coin, final = challenge.terms.coin, client.final()
-    if record is None or coin is None or final.number < record.block:
+    if record is None or coin is None:
+        return None
+    _check_standing(client, record, final.number)
+    if final.number < record.block:
         return None
     facts = _facts(client, found, coin, record.block, final.number, record.position)
     kept: list[Fact] = []
@@ -91,11 +94,26 @@ def check_report(client: Client, state: State, entry: Entry, position: int | Non
             f"Block {body.to_block} has another hash than {body.block_hash}.",
             "Report what this chain has.",
         )
-    position = record.position if position is None else position
+    if position is None:
+        _check_standing(client, record, body.to_block)
+        position = record.position
     facts = _facts(client, found, coin, body.from_block, body.to_block, position)
     _check_facts(body, tuple(facts))
     if body.complete:
         _check_holdings(client, found, coin, body)
+
+
+def _check_standing(client: Client, record: Onchain, last: int) -> None:
+    """Raise `Conflict` where the chain up to block `last` has no longer what was reported of it."""
+    if not 0 <= record.complete <= last:
+        return
+    now = client.block(record.complete).hash
+    if now != record.block_hash:
+        raise Conflict(
+            f"Block {record.complete} of chain {client.chain_id} was {record.block_hash} when it "
+            f"was reported as final, and is {now} at {client.name}.",
+            "The node lost its chain or is on another one: compare it with a second node.",
+        )
 
 
 def _check_facts(body: Report, facts: tuple[Fact, ...]) -> None:
