@@ -5,9 +5,9 @@ coin. Its window ends one second before the pool's count of windows moves on, so
 windows' parts within two seconds, and one more at the beginning of each window after that. The
 guardian wakes in the given window, counted from the one in which the root took effect, after the
 thief has claimed in it, and strikes the root; from then on nothing leaves. The guardian's power
-ends at 5 % of the coin, as in a challenge that says nothing of it; where the thief was minted more
-before he woke, the guardian cannot strike any more, and the coin that voted the thief down would
-have to be more than the thief's.
+ends at 50 % of the coin, as in a challenge that says nothing of it (and lets 20 % leave). Where the
+thief was minted that much before he woke, the guardian cannot strike any more, and the coin that
+voted the thief down would have to be more than the thief's.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from danseo.chain.tree import Leaf, Tree
 from tests.chain.contracts.challenge import CAP, GUARDIAN, PARTS, UNIT, Deployed
 from tests.chain.evm import ETH, Refusal
 
-OUTFLOWS: Final = (10, 25, 50)
+OUTFLOWS: Final = (10, 20, 50)
 """Percent that may leave in a window."""
 AWAKE: Final = (0, 1, 2, 4)
 POOL: Final = 1_000 * UNIT
 BOND: Final = UNIT
-GUARDED: Final = 5
+GUARDED: Final = 50
 LAST_SIZE: Final = 2**64 - 1
 
 
