@@ -97,7 +97,7 @@ def test_junk_is_no_result(junk: Any) -> None:
 
 def test_a_null_error_is_none() -> None:
     node, _, _ = asking({"result": 5, "error": None})
-    assert node.ask("eth_call") == 5
+    assert node.ask("evm_mine") == 5
 
 
 def test_many_requests_are_answered_in_order_even_without_batches() -> None:

@@ -22,6 +22,8 @@ SPAN: Final = 2_000
 """Blocks that one request for events covers at first."""
 BATCH: Final = 100
 """Headers that are asked for in one round trip."""
+MOST_TIP: Final = 10**18
+"""Wei that one transaction offers at most to whoever makes its block, whatever a node advises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +198,13 @@ class Client:
 
     def offer(self, sender: str) -> dict[str, Any]:
         """Return nonce, fees and chain of the next transaction of an address, in hex."""
-        block = self.node.ask("eth_getBlockByNumber", "latest", False)
+        block = self.node.ask("eth_getBlockByNumber", "latest", False) or {}
         tip = int(self.node.ask("eth_maxPriorityFeePerGas"), 16)
         return {
             "type": "0x2",
             "chainId": hex(self.chain_id),
             "nonce": hex(self.nonce(sender)),
-            "maxFeePerGas": hex(2 * int(block["baseFeePerGas"], 16) + tip),
+            "maxFeePerGas": hex(2 * int(block.get("baseFeePerGas") or "0x0", 16) + tip),
             "maxPriorityFeePerGas": hex(tip),
         }
 
@@ -382,6 +384,9 @@ class Client:
         if not self.embedded:  # the state may have moved on by the time that it is mined
             gas = hex(int(gas, 16) * 6 // 5)
         ready = self.offer(sender)
+        tip = int(gas, 16) * int(ready["maxPriorityFeePerGas"], 16)
+        if tip > MOST_TIP:
+            raise refusals.too_greedy(self.name, tip)
         needed, has = value + int(gas, 16) * int(ready["maxFeePerGas"], 16), self.balance(sender)
         if has < needed:
             raise refusals.too_poor(sender, has, needed)

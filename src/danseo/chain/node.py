@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from danseo.chain.answers import fits, plain
 from danseo.core.errors import Unavailable, Usage
 
 Request = tuple[str, tuple[Any, ...]]
@@ -47,6 +48,10 @@ class Fault:
         return not self.too_many and (self.code in _BUSY_CODES or bool(_BUSY.search(self.message)))
 
 
+_UNREACHED: Final = Fault(429, "it was not reached")
+"""What stands for an answer that never came and may come later."""
+
+
 class Provider(Protocol):
     """What web3's providers and the embedded chain have in common."""
 
@@ -71,12 +76,17 @@ class Node:
     @classmethod
     def at(cls, url: str, patience: float = 30, timeout: float = 30) -> Node:
         """Return the node at an http or https URL; `Usage` for any other."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # half an IPv6 address, a port that is none
+            whole = False
+        if not whole:
             raise Usage("The URL of a node starts with http:// or https://.", "Mend it.")
         from web3 import HTTPProvider
 
-        kwargs = {"timeout": timeout}
+        # Whoever was named is asked, and nobody to whom that one points.
+        kwargs = {"timeout": timeout, "allow_redirects": False}
         provider = HTTPProvider(url, request_kwargs=kwargs, exception_retry_configuration=None)
         return cls(provider, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", patience)
 
@@ -90,13 +100,15 @@ class Node:
     def attempt(self, method: str, *params: Any) -> Any:
         """Return the result, or the `Fault` that is no matter of waiting."""
         for pause in self._pauses():
+            answer: Any = _UNREACHED
             with self._reached():
                 answer = _read(self.provider.make_request(method, list(params)))
-                if not (isinstance(answer, Fault) and answer.busy):
-                    return answer
+            if not (isinstance(answer, Fault) and answer.busy):
+                return self._sound(method, answer)
             self._sleep(pause)
         with self._reached(last=True):
-            return _read(self.provider.make_request(method, list(params)))
+            answer = _read(self.provider.make_request(method, list(params)))
+        return self._sound(method, answer)
 
     def attempt_all(self, requests: Sequence[Request]) -> list[Any]:
         """Return the result or the `Fault` of each request, in order, in one round trip."""
@@ -119,9 +131,20 @@ class Node:
             )
         read = [_read(answer) for answer in answers]
         return [
-            self.attempt(method, *params) if isinstance(one, Fault) and one.busy else one
+            self.attempt(method, *params)
+            if isinstance(one, Fault) and one.busy
+            else self._sound(method, one)
             for one, (method, params) in zip(read, requests, strict=True)
         ]
+
+    def _sound(self, method: str, answer: Any) -> Any:
+        """Return an answer; raise `Unavailable` where it is a result of another form."""
+        if isinstance(answer, Fault) or fits(method, answer):
+            return answer
+        raise Unavailable(
+            f"The node at {self.name} answers {method} with {plain(repr(answer)[:80])}.",
+            "That is no answer of its kind: use another node.",
+        )
 
     def _pauses(self) -> Iterator[float]:
         """Yield growing pauses in seconds until the patience is used up."""
@@ -168,12 +191,12 @@ def _read(answer: Any) -> Any:
         return answer.get("result")
     error = answer["error"]
     if not isinstance(error, dict):
-        return Fault(0, str(error))
-    data = error.get("data")
+        return Fault(0, plain(error))
+    code, data = error.get("code"), error.get("data")
     if isinstance(data, dict):  # some nodes nest it
         data = data.get("data")
     try:
         raw = bytes.fromhex(data[2:]) if isinstance(data, str) else b""
     except ValueError:
         raw = b""
-    return Fault(int(error.get("code", 0)), str(error.get("message", "")), raw)
+    return Fault(code if isinstance(code, int) else 0, plain(error.get("message", "")), raw)

@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from danseo.chain.abi import Abi
 from danseo.chain.node import Fault
-from danseo.core.errors import Conflict, NotAllowed, NotCovered, NotFound, Refused, WrongPhase
+from danseo.core.errors import (
+    Conflict,
+    NotAllowed,
+    NotCovered,
+    NotFound,
+    Refused,
+    Unavailable,
+    WrongPhase,
+)
 from danseo.core.words import money
 
 _KINDS: Final = (
@@ -124,6 +132,14 @@ def too_poor(address: str, has: int, needed: int) -> Refused:
     return NotCovered(
         f"{address} has {money(has, _ETH)} and may need {money(needed, _ETH)} for gas and value.",
         _MORE,
+    )
+
+
+def too_greedy(node: str, tip: int) -> Unavailable:
+    """Return the error for a node that advises a tip (wei) which nobody would give."""
+    return Unavailable(
+        f"The node at {node} asks for a tip of {money(tip, _ETH)} for one transaction.",
+        "Nothing was signed. Use another node, or wait until the chain is calm.",
     )
 
 

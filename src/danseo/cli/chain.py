@@ -296,12 +296,15 @@ def include(
     """
     from danseo.cli import show
     from danseo.cli.wallet import wallet
+    from danseo.core.errors import NotFound
     from danseo.flows import anchoring
 
     with wallet(home, key) as w:
         said = anchoring.take_up(w.at.desk, w.client, name)
         known = anchoring.submissions(w.client, w.challenge(name))
         mine = [s for s in known if which is None or s.hash.startswith(which.removeprefix("0x"))]
+        if which is not None and not mine:
+            raise NotFound(f"Nothing was handed in as {which}.", "`danseo chain status` lists it.")
         for one in mine:
             if one.status in ("open", "overdue"):
                 said += _include(w, name, one)
