@@ -26,6 +26,7 @@ from tests.core.ledger import (
     SCORERS,
     SILENCE,
     STAKE,
+    TRUTH,
     USDC,
     CoinLedger,
     Ledger,
@@ -425,3 +426,16 @@ class AnyPayout(RuleBasedStateMachine):
 
 AnyPayout.TestCase.settings = settings(max_examples=25, stateful_step_count=30)
 TestAnyPayout = AnyPayout.TestCase
+
+
+def test_what_nobody_could_inherit_waits_and_is_not_declared_again_and_again() -> None:
+    ledger = CoinLedger()
+    ledger.open_challenge(prize=0, remainder="successor:nowhere")
+    ledger.held["ink"][ETH] = 500
+    ledger.report()
+    ledger.at(SILENCE + TRUTH)
+    ledger.say("stranger", "challenge.close", "ink")
+    ledger.report()
+    ledger.wait(11 * DAY)
+    ledger.refuses_to(NotCovered, "nothing new", "stranger", "payout.declare", "ink")
+    assert ledger.challenge().successor == {ETH: 500}

@@ -230,12 +230,16 @@ def _passing(state: State, challenge: Challenge) -> list[tuple[str, str, int]]:
 
 def _orphaned(state: State, challenge: Challenge) -> list[tuple[str, int]]:
     """Return (asset, amount) of what no successor's pool has come to take within the patience that
-    the opening stated: nothing is ever locked."""
+    the opening stated: nothing is ever locked. Where nobody could inherit, it waits on."""
     coin = challenge.terms.coin
     if coin is None or challenge.closed_at < 0 or state.now < challenge.closed_at + coin.patience:
         return []
     passing = {asset for asset, _, _ in _passing(state, challenge)}
-    return [(asset, amount) for asset, amount in _unpassed(challenge) if asset not in passing]
+    return [
+        (asset, amount)
+        for asset, amount in _unpassed(challenge)
+        if asset not in passing and treasury.has_heirs(challenge, asset)
+    ]
 
 
 def _unpassed(challenge: Challenge) -> list[tuple[str, int]]:

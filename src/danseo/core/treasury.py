@@ -336,6 +336,11 @@ def _heirs(challenge: Challenge, asset: str) -> dict[str, int]:
     return heirs
 
 
+def has_heirs(challenge: Challenge, asset: str) -> bool:
+    """Say whether there is anybody to whom a rest could go back."""
+    return bool(_heirs(challenge, asset))
+
+
 def _losers(challenge: Challenge) -> list[str]:
     return [
         c.author
