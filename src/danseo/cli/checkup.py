@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from danseo import settings as configuration
+from danseo.core.errors import Unavailable
 from danseo.log.lock import Lock, holder
 from danseo.scoring import run
 from danseo.settings import Settings
@@ -34,7 +35,7 @@ class Finding:
 
 def look(settings: Settings) -> list[Finding]:
     """Return everything that there is to say."""
-    return [*_machine(settings), *_settings(settings), _log(settings)]
+    return [*_machine(settings), _node(settings), *_settings(settings), _log(settings)]
 
 
 def _machine(settings: Settings) -> Iterator[Finding]:
@@ -63,6 +64,20 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         f"{free / 2**30:.1f} GiB free",
         "" if free > _LITTLE else "make room",
     )
+
+
+def _node(settings: Settings) -> Finding:
+    """Say which chain a command would use, and whether `danseo chain up` can start a node."""
+    from danseo.chain import anvil
+
+    if settings.chain_url:
+        return Finding("chain", "ok", "the node that DANSEO_CHAIN_URL names")
+    try:
+        found = anvil.find(settings.anvil)
+    except Unavailable as missing:
+        words = "the embedded one; absent: anvil, the node of `danseo chain up`"
+        return Finding("chain", "note", words, missing.remedy)
+    return Finding("chain", "ok", f"the embedded one, or {found} after `danseo chain up`")
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
