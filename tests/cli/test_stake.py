@@ -46,3 +46,15 @@ def test_more_than_one_has_is_not_asked_of_the_contract(coined: Stage) -> None:
     assert "has 1 ETH in the stake contract, not 5 ETH" in refused["message"]
     told = coined.run("stake exit example '5 ETH'", "scorer-1").err
     assert "scorer-1 has 1 ETH" in told
+
+
+def test_no_stake_is_put_down_for_a_key_that_was_changed(coined: Stage) -> None:
+    coined.do("key new contributor-9 --no-password")
+    coined.do("key rotate contributor-9", "contributor-2")
+    coined.do("clock advance 8d")
+    coined.do("key rotate contributor-9", "contributor-2")
+    coined.do("chain observe example")  # brings the chain to the log's time
+    for who in ("contributor-2", "contributor-9"):
+        refused = coined.refuse(f"stake deposit example '0.5 ETH' --for {who}", "donor-1")
+        assert refused["error"] == "NotAllowed"
+    coined.do("stake deposit example '0.5 ETH'", "contributor-1")

@@ -202,7 +202,10 @@ def take_roles(stage: Living) -> None:
     for roles, amount in ((ROLES[1:3], STAKE), (ROLES[8:11], 10 * BOND)):
         for role in roles:
             who = key_of(role).address
-            stage.send(role, *staking.deposit(stage.client, stage.challenge, who, who, amount))
+            stage.send(
+                role,
+                *staking.deposit(stage.client, stage.desk.state, stage.challenge, who, who, amount),
+            )
     observing.observe(stage.desk, stage.client, key_of("watcher"), NAME)
     for role in ROLES[1:6]:
         opening.acknowledge(stage.desk, key_of(role), NAME)

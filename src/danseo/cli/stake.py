@@ -41,7 +41,8 @@ def deposit(
         if asset != takes:
             raise Usage(f"Stakes of {name} are in {takes}, not in {asset}.", "Put that down.")
         account = w.at.address(who) if who else w.address
-        w.do(*staking.deposit(w.client, challenge, w.address, account, number))
+        state = w.at.desk.state
+        w.do(*staking.deposit(w.client, state, challenge, w.address, account, number))
         said = f"Put {money(number, asset)} down for {w.at.who(account)}."
     w.tell(
         as_json,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from danseo.core.challenge import Challenge
 from danseo.core.coin import ETHER
-from danseo.core.errors import WrongPhase
+from danseo.core.errors import NotAllowed, WrongPhase
 from danseo.core.kinds.payout import Release
+from danseo.core.state import State
 from danseo.flows import deploying, payouts
 from danseo.flows.acting import Desk
 from danseo.flows.deploying import Call, call_of
@@ -47,10 +48,20 @@ def asset_of(challenge: Challenge) -> tuple[str, str]:
 
 
 def deposit(
-    client: Client, challenge: Challenge, sender: str, account: str, amount: int
+    client: Client, state: State, challenge: Challenge, sender: str, account: str, amount: int
 ) -> list[Call]:
-    """Return the calls by which `sender` puts stake down for an account."""
+    """Return the calls by which `sender` puts stake down for an account.
+
+    Refused for whoever has changed keys: the contract knows an address, not a person. It would pay
+    back to a key that was given up, or to one for which the log counts nothing as bond or stake.
+    """
     _, token = asset_of(challenge)
+    if state.identity(account) != account or account in state.retired:
+        raise NotAllowed(
+            f"{account} belongs to somebody who has changed keys, and a stake goes back to the "
+            "address that it was put down for.",
+            "Put it down for a key that has not changed.",
+        )
     found = deploying.contracts(client, challenge)
     value = amount if token == ETHER else 0
     put = call_of(found, "stake", "deposit", account, amount, value=value)
