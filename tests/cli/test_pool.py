@@ -41,8 +41,13 @@ def test_each_step_is_a_command_of_its_own(coined: Stage) -> None:
     coined.do("pool activate example", "contributor-2")
     due = coined.do("pool show example")["due"]
     assert {(d["how"], d["asset"]) for d in due} == {("pay", "ETH:18"), ("pay", "INK:18")}
-    coined.do("pool claim example --for contributor-1", "donor-1")
-    assert coined.do("pool show example")["due"] == []
+    claimed = coined.do("pool claim example --for contributor-1", "donor-1")
+    shown = coined.do("pool show example")
+    assert shown["due"] == []
+    assert {(p["asset"], p["amount"]) for p in shown["paid"]} == {
+        (d["asset"], d["amount"]) for d in due
+    }
+    assert {p["tx"] for p in shown["paid"]} == {t["tx"] for t in claimed["transactions"]}
     assert coined.do("pool pay example")["due"] == 0
 
 

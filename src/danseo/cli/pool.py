@@ -20,7 +20,7 @@ Size = Annotated[
 
 @group.command("show")
 def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
-    """Show what the pool holds and owes, every root that stands, and what is due to whom.
+    """Show what the pool holds, owes and has paid, by which transactions, and every root.
 
     Example: danseo pool show example
     """
@@ -35,6 +35,11 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
         purses, coin = payouts.purses(w.client, challenge), challenge.coin_symbol
         roots = payouts.check_roots(w.at.desk, w.client, name)
         dues = payouts.dues(w.client, w.at.desk.state, challenge)
+        paid = payouts.payments(w.client, challenge)
+        paid_rows = [
+            (w.at.who(p.account), short_money(p.amount, p.asset), p.block, f"0x{p.tx}")
+            for p in paid
+        ]
         due_rows = [(d.how, w.at.who(d.account), money(d.amount, d.asset)) for d in dues]
         root_rows = [_root_row(w.at.who, one) for one in roots]
     waits = any(one.right and not one.active for one in roots)
@@ -53,6 +58,16 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
         "due": [
             {"how": d.how, "account": d.account, "asset": d.asset, "amount": str(d.amount)}
             for d in dues
+        ],
+        "paid": [
+            {
+                "account": p.account,
+                "asset": p.asset,
+                "amount": str(p.amount),
+                "block": p.block,
+                "tx": p.tx,
+            }
+            for p in paid
         ],
     }
     rows = [
@@ -74,6 +89,11 @@ def show_pool(name: Name, home: Home = None, as_json: Json = False) -> None:
         show.table("Roots", ("Size>", "State", "Right", "By", "In effect from"), root_rows)
         if root_rows
         else f"No payout root stands yet. To declare and publish one: danseo pool run {name}",
+        *(
+            [show.table("Paid", ("To", "Amount>", "Block>", "Transaction"), paid_rows)]
+            if paid
+            else []
+        ),
         show.table("Due by the root in effect", ("How", "Who", "Amount>"), due_rows)
         if dues
         else "Nothing is due by the root in effect.",

@@ -351,6 +351,29 @@ def dues(client: Client, state: State, challenge: Challenge) -> list[Due]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment that the pool made, in the asset's smallest unit, and the transaction of it."""
+
+    account: str
+    asset: str
+    amount: int
+    block: int
+    tx: str
+
+
+def payments(client: Client, challenge: Challenge) -> list[Paid]:
+    """Return every payment that the pool has made, as the chain tells it, in its order."""
+    found, names = deploying.contracts(client, challenge), _names(challenge)
+    events = client.events([deploying.part(found, "pool")], found.block, client.head().number)
+    return [
+        Paid(e.args["account"], names.get(e.args["asset"], e.args["asset"]), e.args["amount"],
+             e.block, e.tx)
+        for e in events
+        if e.name == "Paid"
+    ]  # fmt: skip
+
+
 def _names(challenge: Challenge) -> dict[str, str]:
     coin, found = challenge.terms.coin, onchain.of(challenge).contracts
     listed = {one.token: one.asset for one in coin.assets} if coin else {}
