@@ -23,7 +23,7 @@ from danseo.flows.report_view import (
     ReportView,
 )
 from danseo.flows.report_words import WORDS
-from danseo.scroll import ink, standin
+from danseo.scroll.fragments import ink, standin
 
 DAY = 86_400
 START = 1_893_456_000

@@ -33,7 +33,7 @@ def test_the_changelog_has_a_place_for_what_is_new() -> None:
 
 def test_every_dependency_is_pinned_with_all_that_it_brings() -> None:
     pinned = {_plain(name) for name in PINS}
-    assert _closure({"demo", "fast", "dev"}) - pinned == set()
+    assert _closure({"demo", "fast", "scroll", "cluster", "dev"}) - pinned == set()
 
 
 def test_the_pins_are_sorted_and_say_how_to_refresh_them() -> None:
@@ -44,14 +44,14 @@ def test_the_pins_are_sorted_and_say_how_to_refresh_them() -> None:
 
 
 def test_nothing_that_runs_is_under_the_gpl() -> None:
-    found = {name: _licence(name) for name in _closure({"demo", "fast"})}
+    found = {name: _licence(name) for name in _closure({"demo", "fast", "scroll", "cluster"})}
     assert {n: text for n, text in found.items() if re.search(r"\bA?GPL|Affero", text)} == {}
     assert sum(bool(text) for text in found.values()) > len(found) * 0.8, "licences were read"
 
 
 def test_every_import_is_a_declared_dependency() -> None:
     declared = {_plain(_name(r)) for r in PROJECT["dependencies"]}
-    for extra in ("demo", "fast"):
+    for extra in ("demo", "fast", "scroll", "cluster"):
         declared |= {_plain(_name(r)) for r in PROJECT["optional-dependencies"][extra]}
     providers = metadata.packages_distributions()
     stray = {

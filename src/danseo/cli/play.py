@@ -20,7 +20,7 @@ from danseo import settings as configuration
 from danseo.cli.player import Player, environment
 
 if TYPE_CHECKING:
-    from danseo.scroll import ink
+    from danseo.scroll.fragments import ink
 
 NAME: Final = "read-the-ink"
 START: Final = "2030-01-01T00:00:00Z"
@@ -118,7 +118,7 @@ class Play(Player):
 
     def everything(self, data: Path | None, width: int, node: bool) -> None:
         """Play the challenge from an empty folder to the report."""
-        from danseo.scroll import ink
+        from danseo.scroll.fragments import ink
 
         begun = time.monotonic()
         self.fresh_folder()
@@ -198,7 +198,7 @@ class Play(Player):
 
     def _publish(self, inputs: ink.Inputs) -> dict[str, int]:
         self.head("Contributors publish clues; two scorers score each in the sandbox")
-        from danseo.scroll import ink
+        from danseo.scroll.fragments import ink
 
         methods = {one.name: one for one in ink.METHODS}
         clues: dict[str, int] = {}

@@ -35,7 +35,7 @@ from danseo.log.signing import checksummed
 from danseo.log.source import Source
 from danseo.scoring import arrays
 from danseo.scoring.scorers import SCORERS
-from danseo.scroll import ink
+from danseo.scroll.fragments import ink
 
 Names = Callable[[str], str]
 

@@ -1,1 +1,1 @@
-"""Reading ink in charred papyrus."""
+"""Reading a charred scroll: a volume of X-ray CT in, text out."""

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from danseo.scroll.fragments import WIDTH, Fragment, Mask, box_sum
+from danseo.scroll.fragments.photographs import WIDTH, Fragment, Mask, box_sum
 
 Grid = npt.NDArray[np.int64]
 

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from danseo.scroll import fragments, standin
+from danseo.scroll.fragments import photographs, standin
 
 
 def test_the_same_seed_gives_the_same_bytes_on_every_machine():
@@ -28,7 +28,7 @@ def test_the_two_fragments_are_not_one_fragment_twice():
 
 def test_ink_lies_on_papyrus_alone_and_on_a_sixth_of_it():
     for one in standin.pair():
-        assert one.ct.shape == one.mask.shape == one.label.shape == (960, fragments.WIDTH)
+        assert one.ct.shape == one.mask.shape == one.label.shape == (960, photographs.WIDTH)
         assert one.ct.dtype == np.uint8
         assert not one.label[~one.mask].any()
         assert not one.ct[~one.mask].any()

@@ -4,7 +4,7 @@ import runpy
 
 import numpy as np
 
-from danseo.scroll import ink
+from danseo.scroll.fragments import ink
 
 
 def predict(name, inputs):

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from danseo.core.errors import Unavailable, Unfit
-from danseo.scroll import fragments, standin
-from danseo.scroll.fragments import WIDTH, Fragment
+from danseo.scroll.fragments import photographs, standin
+from danseo.scroll.fragments.photographs import WIDTH, Fragment
 
 PUBLIC: Final = (
     "train_ct.npy",
@@ -77,7 +77,7 @@ class Method:
     @property
     def script(self) -> Path:
         """The script's file. It defines `main(data: Path, out: Path)`, unless it is a tool."""
-        with resources.as_file(resources.files("danseo.scroll") / "methods") as folder:
+        with resources.as_file(resources.files("danseo.scroll.fragments") / "methods") as folder:
             return folder / f"{self.name}.py"
 
     def requirements(self) -> tuple[str, ...]:
@@ -135,8 +135,10 @@ def prepare(folder: Path, data: Path | None = None, *, width: int = WIDTH) -> In
     """
     if data is not None and not data.is_dir():
         raise Unavailable(f"The data folder {data} is not there.", "Give another, or none.")
-    if data is not None and fragments.folder(data) is not None:
-        train, test = (fragments.read(data, n, width) for n in (fragments.TRAIN, fragments.TEST))
+    if data is not None and photographs.folder(data) is not None:
+        train, test = (
+            photographs.read(data, n, width) for n in (photographs.TRAIN, photographs.TEST)
+        )
         source, licence = "the real fragments 2 and 3 of a Herculaneum scroll", "CC-BY-NC-4.0"
         baseline, goal = Decimal("0.55"), Decimal("0.65")
     else:

@@ -14,7 +14,7 @@ from PIL import Image
 from danseo.core.errors import Unavailable, Unfit
 from danseo.scoring import arrays
 from danseo.scoring.scorers import SCORERS
-from danseo.scroll import ink
+from danseo.scroll.fragments import ink
 
 from .played import predict, score
 

@@ -1,0 +1,1 @@
+"""*Read the ink*: two fragments of charred papyrus, a stand-in, and first clues."""
