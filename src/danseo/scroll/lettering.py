@@ -101,6 +101,7 @@ def fonts() -> dict[str, Path]:
 def normalise(text: str, transliterate: bool = False) -> str:
     """Return `text` as majuscules without accents, spaces or punctuation; line breaks are kept.
 
+    A subscript iota is a letter, and written beside, as scribes did.
     With `transliterate`, Latin letters stand for Greek ones: `th ph ch ps` for theta, phi, chi and
     psi, `ē ō` for eta and omega, and `h` alone is a breathing, which majuscules do not write.
     Raise `Usage` for a character that cannot be written, with its line and place.
