@@ -1,0 +1,1 @@
+"""A map of ink probability in, lines and letters out."""
