@@ -1,0 +1,1 @@
+"""A phantom: a made-up charred scroll, of which everything is known."""
