@@ -5,7 +5,7 @@ Each voxel is the mean of 2 x 2 x 2 samples, and each sample knows how much of i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,9 @@ from danseo.scroll.phantom.recipe import Recipe
 from danseo.scroll.phantom.relief import FINE, Masks, faces, reach
 from danseo.scroll.phantom.spiral import STEPS, Spiral
 
-_QUARTER = 0.25
+_QUARTER: Final = 0.25
+_DEEP: Final = 3.0
+"""So many voxels below a face no crack and no tilt of it is felt."""
 
 
 def roll(recipe: Recipe, spiral: Spiral, masks: Masks, z0: int, z1: int) -> npt.NDArray[np.float32]:
@@ -66,71 +68,69 @@ def _fill(
     reach: int,
 ) -> None:
     slices, height, width = out.shape
-    full = 2.0 * np.pi
     last = length.size - 1
+    near = np.empty(5)
     for s in range(2 * slices):
         row = s // 2
         v = row + 1 - 0.25 + 0.5 * (s % 2)  # within `density`, which begins a row above the slab
         table = radius[s]
-        cx, cy = axis[s, 0], axis[s, 1]
-        p0, p1 = wobble[s, 0], wobble[s, 1]
-        sin0, sin1 = np.sin(p0), np.sin(p1)
         for y in range(height):
             for x in range(width):
-                # Undo the shears and the stretch, and keep the derivatives of that.
-                px = x - cx
-                arg = shears[1, 1] * px + p1
-                py = y - cy - shears[1, 0] * (np.sin(arg) - sin1)
-                yx = -shears[1, 0] * shears[1, 1] * np.cos(arg)
-                arg = shears[0, 1] * py + p0
-                px -= shears[0, 0] * (np.sin(arg) - sin0)
-                slope = -shears[0, 0] * shears[0, 1] * np.cos(arg)
-                xx, xy = 1.0 + slope * yx, slope
-                qx = loosen[0, 0] * px + loosen[0, 1] * py
-                qy = loosen[1, 0] * px + loosen[1, 1] * py
-                r = np.sqrt(qx * qx + qy * qy)
+                r = _uncrush(x - axis[s, 0], y - axis[s, 1], wobble[s], shears, loosen, near)
                 if r < 2.0:
                     continue
-                turn = np.arctan2(qy, qx) / full
-                frac = sense * (turn - start)
-                frac -= np.floor(frac)
-                # The innermost winding that lies beyond this radius, by halving.
-                k = _beyond(table, frac, r, last)
-                at = int((frac + k) * STEPS)
-                if k == 0 and table[at] - r > reach + 1:
-                    continue
-                ax = loosen[0, 0] * xx + loosen[0, 1] * yx
-                ay = loosen[0, 0] * xy + loosen[0, 1]
-                bx = loosen[1, 0] * xx + loosen[1, 1] * yx
-                by = loosen[1, 0] * xy + loosen[1, 1]
-                rx, ry = (qx * ax + qy * bx) / r, (qx * ay + qy * by) / r
-                tx = sense * (qx * bx - qy * ax) / (r * r * full)
-                ty = sense * (qx * by - qy * ay) / (r * r * full)
-                total = 0.0
-                for j in range(2):
-                    dy = -0.25 + 0.5 * j
-                    for i in range(2):
-                        dx = -0.25 + 0.5 * i
-                        rr = r + rx * dx + ry * dy
-                        tau = frac + k + tx * dx + ty * dy
-                        # The sheet beyond may be met on its inner face, that before on its outer.
-                        here = _sample(
-                            table, length, tau, rr, turns, v, density, inner, outer, reach
-                        )
-                        before = _sample(
-                            table, length, tau - 1.0, rr, turns, v, density, inner, outer, reach
-                        )
-                        total += max(here, before)
-                out[row, y, x] += 0.125 * total
+                first = sense * (near[0] - start)
+                first -= np.floor(first)
+                k = _beyond(table, first, r, last)
+                # The sheet beyond may be met on its inner face, that before it on its outer.
+                tau = first + k
+                total, covered = 0.0, 0.0
+                for back in range(2):
+                    if tau >= back and tau - back < turns:
+                        w, u = _depth(table, length, tau - back, r)
+                        if abs(w) < reach - 1:
+                            cover = _cover(
+                                table, length, tau - back, r, near, sense, v, w, u, inner, outer
+                            )
+                            if cover > 0.0:
+                                total += cover * _density(density, v, u, w + reach)
+                                covered += cover
+                if covered > 0.0:
+                    out[row, y, x] += 0.5 * total / max(covered, 1.0)
 
 
 @compiled
-def _beyond(table: Any, frac: float, r: float, last: int) -> int:
-    low, high = 0, int(last / STEPS - frac) + 1
+def _uncrush(x: float, y: float, wobble: Any, shears: Any, loosen: Any, near: Any) -> float:
+    """Undo the crush at one point; return the radius before it.
+
+    `near` receives the angle in turns, and the derivatives along x and y of the radius and of the
+    angle.
+    """
+    arg = shears[1, 1] * x + wobble[1]
+    y -= shears[1, 0] * (np.sin(arg) - np.sin(wobble[1]))
+    yx = -shears[1, 0] * shears[1, 1] * np.cos(arg)
+    arg = shears[0, 1] * y + wobble[0]
+    x -= shears[0, 0] * (np.sin(arg) - np.sin(wobble[0]))
+    xy = -shears[0, 0] * shears[0, 1] * np.cos(arg)
+    xx = 1.0 + xy * yx
+    qx, qy = loosen[0, 0] * x + loosen[0, 1] * y, loosen[1, 0] * x + loosen[1, 1] * y
+    ax, ay = loosen[0, 0] * xx + loosen[0, 1] * yx, loosen[0, 0] * xy + loosen[0, 1]
+    bx, by = loosen[1, 0] * xx + loosen[1, 1] * yx, loosen[1, 0] * xy + loosen[1, 1]
+    r = np.sqrt(qx * qx + qy * qy) + 1e-9
+    full = 2.0 * np.pi
+    near[0] = np.arctan2(qy, qx) / full
+    near[1], near[2] = (qx * ax + qy * bx) / r, (qx * ay + qy * by) / r
+    near[3], near[4] = (qx * bx - qy * ax) / (r * r * full), (qx * by - qy * ay) / (r * r * full)
+    return float(r)
+
+
+@compiled
+def _beyond(table: Any, first: float, r: float, last: int) -> int:
+    """Return the number of windings, of those at `first` + k turns, that lie within radius r."""
+    low, high = 0, int(last / STEPS - first) + 1
     while low < high:
         middle = (low + high) // 2
-        at = min(int((frac + middle) * STEPS), last)
-        if table[at] >= r:
+        if table[min(int((first + middle) * STEPS), last)] >= r:
             high = middle
         else:
             low = middle + 1
@@ -138,44 +138,58 @@ def _beyond(table: Any, frac: float, r: float, last: int) -> int:
 
 
 @compiled
-def _sample(
+def _depth(table: Any, length: Any, tau: float, r: float) -> tuple[float, float]:
+    """Return depth w below the winding at `tau`, and u there."""
+    at = tau * STEPS
+    n = int(at)
+    f = at - n
+    return r - (table[n] * (1 - f) + table[n + 1] * f), length[n] * (1 - f) + length[n + 1] * f
+
+
+@compiled
+def _cover(
     table: Any,
     length: Any,
     tau: float,
     r: float,
-    turns: float,
+    near: Any,
+    sense: int,
     v: float,
-    density: Any,
+    w: float,
+    u: float,
     inner: Any,
     outer: Any,
-    reach: int,
 ) -> float:
-    """Return density times cover at one sample, by the winding at `tau`; 0 off the sheet."""
-    if tau < 0.0 or tau >= turns:
-        return 0.0
-    at = tau * STEPS
-    n = int(at)
-    f = at - n
-    w = r - (table[n] * (1 - f) + table[n + 1] * f)
-    if w < -reach + 1 or w > reach - 1:
-        return 0.0
-    u = length[n] * (1 - f) + length[n + 1] * f
-    iu = int(FINE * (u + 0.5))
+    """Return how much of a voxel's half slice the winding at `tau` fills: the mean of 2 x 2."""
+    n = int(tau * STEPS)
+    rise = (table[n + 1] - table[n]) * STEPS * sense
+    run = (length[n + 1] - length[n]) * STEPS * sense
     iv = int(FINE * (v + 0.5))
-    iu = min(iu, inner.shape[1] - 1)
-    near, far = inner[iv, iu], outer[iv, iu]
-    cover = min(max((w - near) * 2.0 + 0.5, 0.0), 1.0)
-    cover *= min(max((far - w) * 2.0 + 0.5, 0.0), 1.0)
-    if cover == 0.0:
-        return 0.0
-    i, j, k = int(v), min(int(u), density.shape[1] - 2), int(w + reach)
-    a, b, c = v - i, u - j, w + reach - k
+    iu = min(int(FINE * (u + 0.5)), inner.shape[1] - 1)
+    if w > inner[iv, iu] + _DEEP and w < outer[iv, iu] - _DEEP:
+        return 1.0
+    wx, wy = near[1] - rise * near[3], near[2] - rise * near[4]
+    total = 0.0
+    for j in range(2):
+        for i in range(2):
+            dx, dy = -0.25 + 0.5 * i, -0.25 + 0.5 * j
+            ws = w + wx * dx + wy * dy
+            us = u + run * (near[3] * dx + near[4] * dy)
+            iu = min(max(int(FINE * (us + 0.5)), 0), inner.shape[1] - 1)
+            front = min(max((ws - inner[iv, iu]) * 2.0 + 0.5, 0.0), 1.0)
+            total += front * min(max((outer[iv, iu] - ws) * 2.0 + 0.5, 0.0), 1.0)
+    return 0.25 * total
+
+
+@compiled
+def _density(density: Any, v: float, u: float, w: float) -> float:
+    """Return the density at row v, column u and depth index w, between its samples linearly."""
+    i, j, k = int(v), min(int(u), density.shape[1] - 2), int(w)
+    a, b, c = v - i, u - j, w - k
     total = 0.0
     for di in range(2):
-        wi = a if di else 1.0 - a
         for dj in range(2):
-            wj = wi * (b if dj else 1.0 - b)
-            total += wj * (
-                density[i + di, j + dj, k] * (1.0 - c) + density[i + di, j + dj, k + 1] * c
-            )
-    return float(cover * total / SCALE)
+            weight = (a if di else 1.0 - a) * (b if dj else 1.0 - b)
+            low, high = float(density[i + di, j + dj, k]), float(density[i + di, j + dj, k + 1])
+            total += weight * (low * (1.0 - c) + high * c)
+    return float(total / SCALE)

@@ -17,7 +17,7 @@ from danseo.scroll.phantom.recipe import Recipe
 
 Slab = npt.NDArray[np.float32]
 
-HALO: Final = 8
+HALO: Final = 6
 """Slices of density needed above and below those that are wanted."""
 
 _WIDE: Final = 2.0  # Paganin's smoothing, as sigma in voxels
