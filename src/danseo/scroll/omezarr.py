@@ -214,13 +214,15 @@ class Writer:
     then calls `finish`.
     """
 
-    def __init__(self, path: Path, overwrite: bool) -> None:
+    def __init__(self, path: Path, overwrite: bool, resumed: bool = False) -> None:
         self.path = path
         self._overwrite = overwrite
         self._array = _open_to_write(partial(path) / "0")
         self.shape: Shape = self._array.shape
         self.chunks: Shape = self._array.chunks
         self.dtype = np.dtype(self._array.dtype)
+        self.resumed = resumed
+        """Whether an interrupted writer's work was found and kept."""
         self._held: list[Voxels] = []
         self._next = 0
 
@@ -230,7 +232,7 @@ class Writer:
                 f"Slabs of {self.path} are still held until a layer of chunks is whole.",
                 "Write whole layers of chunks before handing the writer to another process.",
             )
-        return (Writer, (self.path, self._overwrite))
+        return (Writer, (self.path, self._overwrite, self.resumed))
 
     def write(self, z0: int, slab: Voxels) -> None:
         """Write the slices from `z0` on: `slab` is depth x height x width, of the volume's type.
@@ -274,6 +276,10 @@ class Writer:
         self._array[
             z0 : z0 + block.shape[0], y0 : y0 + block.shape[1], x0 : x0 + block.shape[2]
         ] = block
+
+    def read_back(self) -> Voxels:
+        """Return all that was written so far; zeros elsewhere. Only for what fits in memory."""
+        return np.asarray(self._array[...])
 
     def finish(self, progress: Progress | None = None) -> None:
         """Build the pyramid, chunk by chunk, and move the volume to its place.
@@ -379,10 +385,11 @@ def create_volume(
         "ome": ome,
     }
     half = partial(place)
-    if not (resume and _marked(half) == asked):
+    resumed = resume and _marked(half) == asked
+    if not resumed:
         shutil.rmtree(half, ignore_errors=True)
         _begin(half, asked)
-    return Writer(place, overwrite)
+    return Writer(place, overwrite, resumed)
 
 
 def convert(
