@@ -8,11 +8,12 @@ mixed with noise whose grain is that of the network's receptive field. Each is d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float32]
+Float = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def degrade(
     from scipy.ndimage import gaussian_filter
 
     shape = mask.shape
-    strength = np.where(mask, 1.0, 0.0).astype(np.float32)
+    strength: Float = mask.astype(np.float32)
     strength *= _level(_grain(shape, wear.patch * letter_px, rng), wear.faded)
     cracks = np.abs(_grain(shape, 0.07 * letter_px, rng))
     strength *= cracks > np.quantile(cracks, wear.cracks)

@@ -9,14 +9,14 @@ strongest place to both sides, so that they may slope and bend.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from danseo.core.errors import Unfit, Usage
 
-Float = NDArray[np.float32]
+Float = NDArray[np.floating[Any]]
 Bool = NDArray[np.bool_]
 
 _STEP: Final = 1.1
@@ -81,7 +81,7 @@ class TextLine:
         )
 
 
-def check_map(probability: NDArray[np.generic], mask: Bool | None) -> tuple[Float, Bool]:
+def check_map(probability: NDArray[Any], mask: Bool | None) -> tuple[Float, Bool]:
     """Return the map as float32 in 0..1 and its mask; raise `Unfit` for what is no such map.
 
     Takes float in 0..1, or uint8 and uint16 over their whole range.
@@ -298,18 +298,18 @@ def _follow(sums: _Sums, height: float) -> list[TextLine]:
     strength = contrast.copy()
     strongest = float(contrast.max())
     while strength.max() > max(floor, 0.3 * strongest):
-        row, start = np.unravel_index(int(strength.argmax()), strength.shape)
+        row, start = map(int, np.unravel_index(int(strength.argmax()), strength.shape))
         rows = np.empty(len(u), dtype=np.intp)
         rows[start] = row
         for step, stop in ((1, len(u)), (-1, -1)):
-            at = int(row)
-            for k in range(int(start) + step, stop, step):
+            at = row
+            for k in range(start + step, stop, step):
                 low = max(0, at - 2)
                 window = contrast[low : at + 3, k]
                 at = low + int(window.argmax()) if window.max() > floor else at
                 rows[k] = at
-        for k, at in enumerate(rows):
-            strength[max(0, at - 12) : at + 13, k] = 0
+        for k, middle in enumerate(rows):
+            strength[max(0, middle - 12) : middle + 13, k] = 0
         lines.append(TextLine(u, _smooth(v[rows]), height))
     return _apart(lines, height)
 
