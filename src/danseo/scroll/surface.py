@@ -310,3 +310,27 @@ def _replace(path: Path, content: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     os.replace(part, path)
+
+
+def handedness(surface: Surface) -> int:
+    """Return 1 where columns grow with the angle, -1 where against it, 0 where it cannot be told.
+
+    The total angle says so where it is known; otherwise the sense in which rows wind in the plane
+    across z, if they turn by more than a quarter. A surface whose rows run up is seen upside down,
+    which changes both.
+    """
+    down = np.diff(surface.xyz[..., 2], axis=0)
+    down = down[np.isfinite(down)]
+    upright = 1 if down.size and down.mean() >= 0 else -1
+    if surface.winding is not None:
+        turned = np.diff(surface.winding, axis=1)
+        turned = turned[np.isfinite(turned)]
+        if turned.size and np.median(turned) != 0:
+            return int(np.sign(np.median(turned))) * upright
+    along = np.diff(surface.xyz[..., :2].astype(np.float64), axis=1)
+    heading = along[..., 0] + 1j * along[..., 1]
+    bends = np.angle(heading[:, 1:] * heading[:, :-1].conj())
+    there = np.isfinite(bends)
+    rows = np.where(there, bends, 0).sum(axis=1)[there.any(axis=1)]
+    winds = float(np.median(rows)) / (2 * np.pi) if rows.size else 0.0
+    return int(np.sign(winds)) * upright if abs(winds) > 0.25 else 0
