@@ -14,15 +14,15 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs figures slither format constraints sandbox node solidity contracts clean
+.PHONY: help demo test lint bench docs figures slither format constraints sandbox fonts node solidity contracts clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: $(INSTALLED) sandbox ## Play one whole challenge in demo/ (options: ARGS="--help")
+demo: $(INSTALLED) sandbox fonts ## Play one whole challenge in demo/ (options: ARGS="--help")
 	@$(BIN)/danseo demo $(ARGS)
 
-test: $(INSTALLED) sandbox node solidity ## Run the tests (one file: ARGS=tests/repo/test_docs.py)
+test: $(INSTALLED) sandbox fonts node solidity ## Run the tests (one file: ARGS=tests/repo/test_docs.py)
 	@$(BIN)/pytest -n auto --maxprocesses 8 --durations=10 $(ARGS)
 
 lint: $(INSTALLED) ## Check style, types, layers, and that the generated pages are fresh
@@ -33,7 +33,7 @@ lint: $(INSTALLED) ## Check style, types, layers, and that the generated pages a
 	@$(BIN)/python -m scripts.reference --check
 	@$(BIN)/python -m scripts.figures --check
 
-bench: $(INSTALLED) sandbox node ## Measure every published figure (one: NAME=verify)
+bench: $(INSTALLED) sandbox fonts node ## Measure every published figure (one: NAME=verify)
 	@$(BIN)/python -m benchmarks $(NAME)
 	@$(BIN)/python -m scripts.figures
 
@@ -64,6 +64,9 @@ node: $(INSTALLED) ## Install anvil, a local node, where that is allowed, or say
 
 sandbox: ## Install bubblewrap where that is allowed, or say how
 	@scripts/setup-sandbox
+
+fonts: ## Install fonts near an ancient hand where that is allowed, or say how
+	@scripts/setup-fonts
 
 $(INSTALLED): pyproject.toml constraints.txt scripts/setup-venv
 	@scripts/setup-venv

@@ -20,6 +20,7 @@ from danseo.cli import (
     log,
     look,
     pool,
+    scroll,
     stake,
 )
 
@@ -61,4 +62,5 @@ app.add_typer(stake.group, name="stake")
 app.add_typer(dao.group, name="dao")
 app.add_typer(dispute.group, name="dispute")
 look.register(app)
+app.add_typer(scroll.group, name="scroll")
 demo.register(app)

@@ -19,6 +19,10 @@ from danseo.settings import Settings
 _OPTIONAL: Final = (
     ("numba", "fast", "the compiled kernel of the shoulders rule cannot run"),
     ("sklearn", "demo", "the demo's learned method cannot run"),
+    ("torch", "scroll", "no scroll can be read"),
+    ("zarr", "scroll", "no scroll can be opened"),
+    ("tensorstore", "fast", "volumes are read by zarr, which is slower"),
+    ("distributed", "cluster", "a scroll is read on this machine alone"),
 )
 _LITTLE: Final = 1 << 30
 
@@ -57,6 +61,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
             "installed" if have else f"absent: {loss}",
             "" if have else f"pip install 'danseo[{extra}]'",
         )
+    yield _fonts()
     free = shutil.disk_usage(settings.home if settings.home.exists() else ".").free
     yield Finding(
         "disk",
@@ -64,6 +69,20 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         f"{free / 2**30:.1f} GiB free",
         "" if free > _LITTLE else "make room",
     )
+
+
+def _fonts() -> Finding:
+    """Say in which letters phantom scrolls are written."""
+    if importlib.util.find_spec("matplotlib") is None:
+        words = "unknown: matplotlib is absent, and no phantom can be written"
+        return Finding("fonts", "note", words, "pip install 'danseo[scroll]'")
+    from danseo.scroll.lettering import fonts
+
+    found = next(iter(fonts()), "none")
+    if found.startswith("DejaVu"):
+        words = f"{found}: phantoms do not look like an ancient hand"
+        return Finding("fonts", "note", words, "apt install fonts-ancient-scripts")
+    return Finding("fonts", "ok", f"{found}, near an ancient hand")
 
 
 def _node(settings: Settings) -> Finding:

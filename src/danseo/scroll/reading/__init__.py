@@ -1,0 +1,1 @@
+"""From a volume to a page: the five stages, a picture of each, and the report."""
