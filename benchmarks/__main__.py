@@ -7,7 +7,7 @@ import sys
 
 from benchmarks import harness
 
-NAMES = ("verify", "append", "rewards", "publish", "gas", "payout", "reorg", "theft")
+NAMES = ("verify", "append", "rewards", "publish", "gas", "payout", "reorg", "theft", "fragments")
 
 
 def main(wanted: list[str]) -> int:
