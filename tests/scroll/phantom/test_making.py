@@ -103,5 +103,5 @@ def test_ink_stands_on_the_inner_face_where_the_truth_says(made: tuple[Path, Tru
 
     edge = RECIPE.thickness / 2 + 0.8
     inner, outer = bright(-edge), bright(edge)
-    assert inner[ink].mean() > inner[plain].mean() + 20
-    assert abs(outer[ink].mean() - outer[plain].mean()) < 12
+    assert inner[ink].mean() > inner[plain].mean() + 8
+    assert abs(outer[ink].mean() - outer[plain].mean()) < 5

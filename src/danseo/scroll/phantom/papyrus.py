@@ -18,10 +18,11 @@ from danseo.scroll.phantom.recipe import Recipe
 SCALE: Final = 160.0
 """Steps of a byte to the mean density of papyrus, which is 1."""
 
-_FIBRE_UM: Final = 46.0  # from fibre to fibre
+_FIBRE_UM: Final = 56.0  # from fibre to fibre
 _BEND_UM: Final = 700.0  # over this length a fibre swerves
 _GRAIN_UM: Final = 14.0
-_PATCH_UM: Final = 420.0  # patches of denser and of looser stuff
+_PATCHES_UM: Final = (900.0, 260.0)  # patches of denser and of looser stuff
+_SPLIT_UM: Final = 12.0  # half of what is loose where the layers part
 _SPECK_UM: Final = 90.0  # a lattice in which one cell in 60 holds a speck
 
 
@@ -43,12 +44,15 @@ def _fill(out: Any, v0: int, reach: int, um: float, contrast: float, salt: int) 
         for j in range(columns):
             u = j * um
             seam = 9.0 * smooth2(u / 160.0, v / 160.0, salt + 1)
-            patch = 0.16 * smooth2(u / _PATCH_UM, v / _PATCH_UM, salt + 2)
+            patch = 0.36 * smooth2(u / _PATCHES_UM[0], v / _PATCHES_UM[0], salt + 2)
+            patch += 0.36 * smooth2(u / _PATCHES_UM[1], v / _PATCHES_UM[1], salt + 12)
+            split = min(max(2.0 * smooth2(u / 500.0, v / 500.0, salt + 22), 0.0), 1.0)
             for k in range(deep):
                 w = (k - reach) * um
                 fibres = _fibre(v, w, u, salt + 3) if w < seam else _fibre(u, w, v, salt + 4)
                 grain = 0.13 * smooth3(u / _GRAIN_UM, v / _GRAIN_UM, w / _GRAIN_UM, salt + 5)
                 loose = fibres + patch + grain + _speck(u, v, w, salt + 6)
+                loose -= 0.5 * split * max(1.0 - abs(w - seam) / _SPLIT_UM, 0.0)
                 density = (1.0 + contrast * loose) * SCALE
                 out[i, j, k] = np.uint8(min(max(density, 0.0), 255.0))
 

@@ -38,7 +38,7 @@ class Recipe:
     wander_um: float = 60.0  # how far the axis strays from a straight line
 
     # The papyrus.
-    roughness_um: float = 6.0  # standard deviation of each face about its mean
+    roughness_um: float = 9.0  # standard deviation of each face about its mean
     contrast: float = 1.0  # of fibres, hollows, grain and specks; 0 is a plain sheet
 
     # The writing.
@@ -51,12 +51,12 @@ class Recipe:
     ink_um: tuple[float, float] = (8.0, 20.0)  # how proud the ink stands, at the first u and last
     plate_um: tuple[float, float] = (30.0, 80.0)  # size of the plates between cracks
     crack_um: tuple[float, float] = (6.0, 12.0)  # width of the cracks
-    decoys: float = 0.12  # part of the sheet under raised strokes without cracks
+    decoys: float = 0.32  # part of the sheet under raised strokes without cracks
 
     # The scanner.
     fwhm_voxels: float = 1.3  # point spread
     fringe: float = 0.35  # strength of the phase-contrast edge
-    noise: float = 0.10  # standard deviation, as a part of the papyrus' brightness over air
+    noise: float = 0.12  # standard deviation, as a part of the papyrus' brightness over air
     rings: float = 0.02  # the same, of the rings
     beam: float = 0.04  # brightness gained or lost towards the border of the field
     bits: Literal[8, 16] = 8

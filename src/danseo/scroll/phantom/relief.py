@@ -136,7 +136,7 @@ def _roughness(u: float, v: float, salt: int) -> float:
     broad = smooth2(u / 700.0, v / 700.0, salt)
     strokes = smooth2(u / 240.0, v / 170.0, salt + 1)
     ridges = smooth2(u / 400.0, v / 45.0, salt + 2)
-    return 1.3 * broad + 1.3 * strokes + 0.8 * ridges
+    return 1.7 * broad + 1.7 * strokes + 1.0 * ridges
 
 
 @compiled

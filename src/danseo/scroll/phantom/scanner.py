@@ -21,7 +21,11 @@ HALO: Final = 6
 """Slices of density needed above and below those that are wanted."""
 
 _WIDE: Final = 2.0  # Paganin's smoothing, as sigma in voxels
+_CLUMP: Final = 0.8  # over which noise hangs together in a slice, as sigma in voxels
 _PERCENTILES: Final = (0.02, 99.98)
+_SPARE: Final = (0.30, 0.10)
+"""What a window leaves below and above, as parts of its width: a real one is set by the darkest
+streak and the brightest mineral of a whole scroll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ def scan(recipe: Recipe, density: Slab, z0: int) -> Slab:
 def window(recipe: Recipe, sample: npt.NDArray[np.float32]) -> Window:
     """Return the window for a volume of which `sample` is a fair part."""
     low, high = np.percentile(sample, _PERCENTILES)
-    return Window(float(low), float(max(high, low + 1e-6)))
+    wide = max(float(high - low), 1e-6)
+    return Window(float(low) - _SPARE[0] * wide, float(high) + _SPARE[1] * wide)
 
 
 def digitise(recipe: Recipe, seen: Slab, shown: Window) -> npt.NDArray[Any]:
@@ -81,10 +86,10 @@ def _noise(recipe: Recipe, z0: int, shape: tuple[int, ...]) -> Slab:
     from scipy.ndimage import gaussian_filter
 
     rows = [_white(recipe, z0 + i, shape[1:]) for i in range(-1, shape[0] + 1)]
-    fine = np.stack([gaussian_filter(plane, 0.65, mode="wrap") for plane in rows])
-    mixed = 0.25 * fine[:-2] + fine[1:-1] + 0.25 * fine[2:]
-    # Both filters' gains are known: that of the plane is 1 / (2 sigma sqrt(pi)) for a wide sigma.
-    mixed *= recipe.noise / (_gain(0.65) * np.sqrt(1.125))
+    fine = np.stack([gaussian_filter(plane, _CLUMP, mode="wrap") for plane in rows])
+    mixed = 0.5 * fine[:-2] + fine[1:-1] + 0.5 * fine[2:]
+    # What both filters leave of the standard deviation is known.
+    mixed *= recipe.noise / (_gain(_CLUMP) * np.sqrt(1.5))
     return np.asarray(mixed, dtype=np.float32)
 
 

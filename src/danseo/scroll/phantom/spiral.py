@@ -11,7 +11,7 @@ heights, so that a column of writing has one total angle before the crush.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -112,12 +112,13 @@ class Spiral:
         r = np.hypot(local[:, 0], local[:, 1])
         turn = np.arctan2(local[:, 1], local[:, 0]) / (2 * np.pi)
         first = (self.sense * (turn - self.start)) % 1.0
-        table = self.rows(xyz[:, 2], self.radius)
+        heights, row = np.unique(xyz[:, 2], return_inverse=True)
+        table = self.rows(heights, self.radius)
         best = np.full(len(xyz), np.nan)
         depth = np.full(len(xyz), np.inf)
         for k in range(int(np.ceil(self.turns)) + 1):
             tau = first + k
-            distance = r - _lookup(table, tau)
+            distance = r - _lookup(table, tau, row)
             nearer = (tau <= self.turns) & (np.abs(distance) < np.abs(depth))
             best[nearer], depth[nearer] = tau[nearer], distance[nearer]
         lost = np.isnan(best)
@@ -126,7 +127,7 @@ class Spiral:
         return u, np.where(lost, np.nan, xyz[:, 2]), depth
 
     def _place(self, tau: Floats, z: Floats) -> Floats:
-        r = _lookup(self.rows(z, self.radius), np.broadcast_to(tau, (z.size, tau.size)))
+        r = _lookup(self.rows(z, self.radius), tau[None], np.arange(z.size)[:, None])
         theta = 2 * np.pi * (self.start + self.sense * tau)
         flat = np.stack([r * np.cos(theta), r * np.sin(theta)], axis=-1)
         flat = crush(flat, self.stretch, self.shears, self.rows(z, self.wobble)[:, None])
@@ -301,12 +302,9 @@ def _shear(s: Floats, wave: Floats, phase: Floats) -> Floats:
     return np.asarray(wave[0] * (np.sin(wave[1] * s + phase) - np.sin(phase)))
 
 
-def _lookup(table: Floats, tau: Floats) -> Floats:
-    """Return each row of `table` at the samples `tau` of that row (rows, or rows x n)."""
+def _lookup(table: Floats, tau: Floats, row: npt.NDArray[np.intp]) -> Floats:
+    """Return rows `row` of `table` at `tau` turns, between its samples linearly."""
     at = np.clip(tau * STEPS, 0, table.shape[1] - 1 - 1e-9)
     i = at.astype(np.intp)
-    row: Any = np.arange(len(table)) if at.ndim == 1 else np.arange(len(table))[:, None]
     f = at - i
-    return np.asarray(
-        table[row, i] * (1 - f) + table[row, np.minimum(i + 1, table.shape[1] - 1)] * f
-    )
+    return np.asarray(table[row, i] * (1 - f) + table[row, i + 1] * f)
