@@ -358,7 +358,8 @@ def create_volume(
     Nothing stands at `path` until `Writer.finish`. What an earlier, interrupted writer left is
     removed, or kept with `resume` where it was begun with the same arguments. A volume that
     stands at `path` is refused, or with `overwrite` replaced by `finish`. `ome` is "0.5" (Zarr
-    v3) or "0.4" (Zarr v2). Chunks are compressed by Blosc with LZ4.
+    v3) or "0.4" (Zarr v2). Chunks are compressed by Blosc with LZ4, and
+    in Zarr v3 have a checksum (CRC32C).
     """
     place = Path(path)
     kind = np.dtype(dtype)
@@ -442,13 +443,13 @@ def _make_array(
 ) -> None:
     import numcodecs  # type: ignore[import-untyped]
     import zarr
-    from zarr.codecs import BloscCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec
 
     parts = tuple(min(side, length) for side, length in zip(chunks, shape, strict=True))
     if ome == "0.5":
-        compressor: Any = BloscCodec(
-            cname="lz4", clevel=5, shuffle="noshuffle" if dtype.itemsize == 1 else "shuffle"
-        )
+        shuffle: Any = "noshuffle" if dtype.itemsize == 1 else "shuffle"
+        # Blosc alone would not notice a flipped bit.
+        compressor: Any = (BloscCodec(cname="lz4", clevel=5, shuffle=shuffle), Crc32cCodec())
         keys, names, version = {"name": "default", "separator": "/"}, ("z", "y", "x"), 3
     else:
         compressor = numcodecs.Blosc("lz4", 5, int(dtype.itemsize > 1))
