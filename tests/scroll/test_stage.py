@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from danseo.core.errors import Unavailable, Usage
-from danseo.scroll.stage import Stage, alone, code_of, identity, read_record, volume_identity
+from danseo.scroll.stage import Stage, alone, code_of, identity, read_record
 
 
 @dataclass(frozen=True)
@@ -130,20 +129,6 @@ def test_content_is_what_identifies_a_result_and_not_its_place(tmp_path: Path) -
     assert identity(tmp_path / "a") != identity(tmp_path / "b")
     with pytest.raises(Unavailable, match="nowhere"):
         identity(tmp_path / "nowhere")
-
-
-def test_a_chunk_that_changed_makes_another_volume(tmp_path: Path) -> None:
-    (tmp_path / "0").mkdir()
-    (tmp_path / "zarr.json").write_text("{}")
-    chunk = tmp_path / "0" / "c"
-    chunk.write_bytes(b"12")
-    os.utime(chunk, ns=(1, 1))
-    first = volume_identity(tmp_path)
-    assert first == volume_identity(tmp_path)
-    os.utime(chunk, ns=(2, 2))
-    second = volume_identity(tmp_path)
-    (tmp_path / "zarr.json").write_text("[]")
-    assert len({first, second, volume_identity(tmp_path)}) == 3
 
 
 def test_code_counts_and_comments_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from danseo.cli import show
 
 Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Calling it tells the part done, 0..1, and what is going on; `say` prints a line beside it."""
+
+    tell: Progress
+    say: Callable[[str], None]
+
+    def __call__(self, part: float, what: str) -> None:
+        """Show how far the work is."""
+        self.tell(part, what)
+
 
 _EVERY: Final = 20.0
 """Seconds between two lines where there is no terminal."""
@@ -39,20 +53,19 @@ class Clock:
 
 
 @contextmanager
-def pace(words: str, *, silent: bool = False) -> Iterator[Progress]:
-    """Show progress on stderr; yield what is to be told (part done 0..1, what is going on)."""
-    out = show.console(error=True)
+def pace(words: str, *, silent: bool = False) -> Iterator[Pace]:
+    """Show progress on stderr, and yield what is to be told of it."""
     if silent:
-        yield lambda part, what: None
-    elif out.is_terminal:
+        yield Pace(lambda part, what: None, lambda line: None)
+    elif show.console(error=True).is_terminal:
         with _bar(words) as told:
             yield told
     else:
-        yield _lines(words)
+        yield Pace(_lines(words), lambda line: show.console(error=True).print(show.plain(line)))
 
 
 @contextmanager
-def _bar(words: str) -> Iterator[Progress]:
+def _bar(words: str) -> Iterator[Pace]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     clock = Clock()
@@ -76,7 +89,7 @@ def _bar(words: str) -> Iterator[Progress]:
                 left="" if left is None else f"{span(left)} left",
             )
 
-        yield tell
+        yield Pace(tell, lambda line: bar.console.print(show.plain(line)))
 
 
 def _lines(words: str) -> Progress:

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from danseo.cli import scroll_learning, scroll_stages
 from danseo.cli.options import Json
+from danseo.cli.scroll_stages import (
+    Axes,
+    Flips,
+    Force,
+    Gaps,
+    Volume,
+    VoxelUm,
+    Workers,
+    open_here,
+    pairs,
+    processes,
+)
 
 if TYPE_CHECKING:
     from danseo.scroll.phantom.recipe import Recipe
@@ -21,18 +34,6 @@ SAMPLE: Final = (
     "φαεννὸν ἄστρον ἐρήμας δι’ αἰθέρος, μηδ’ Ὀλυμπίας ἀγῶνα φέρτερον αὐδάσομεν"
 )
 """Pindar, the opening of the first Olympian ode (476 BC): in the public domain for long."""
-
-Force = Annotated[
-    bool, typer.Option("--force", help="Make it anew, in place of what is there already.")
-]
-Workers = Annotated[
-    str | None,
-    typer.Option(
-        "--workers",
-        metavar="N|ADDRESS",
-        help="Processes, or a Dask scheduler such as tcp://10.0.0.1:8786 [DANSEO_WORKERS].",
-    ),
-]
 
 
 @group.command("phantom")
@@ -116,11 +117,92 @@ def phantom(
         recipe = _recipe(size, seed, {k: v for k, v in given.items() if v is not None}, more or [])
         written = _writing(text, picture, blank, lines)
         with pace("phantom", silent=as_json) as tell:
-            truth = make_phantom(
-                recipe, written, out, tell, workers=_processes(workers), force=force
-            )
+            truth = make_phantom(recipe, written, out, tell, workers=_alone(workers), force=force)
         found = _phantom(out, truth)
     show.result(as_json, found, *_told(found))
+
+
+@group.command("read")
+def read(
+    volume: Volume,
+    out: Annotated[Path, typer.Option(help="The folder to write to; an interrupted one goes on.")],
+    voxel_um: VoxelUm = None,
+    axes: Axes = None,
+    gaps: Gaps = False,
+    first: Annotated[
+        str, typer.Option("--from", metavar="STAGE", help="Take what lies before it as it is.")
+    ] = "segment",
+    last: Annotated[str, typer.Option("--until", metavar="STAGE", help="Stop after it.")] = "text",
+    use: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE=PATH", help="Take someone else's output for a stage."),
+    ] = None,
+    flips: Flips = True,
+    ink_weights: Annotated[
+        Path | None, typer.Option(help="Weights for ink, not those of the package.")
+    ] = None,
+    text_weights: Annotated[
+        Path | None, typer.Option(help="Weights for letters, not those of the package.")
+    ] = None,
+    workers: Workers = None,
+    lang: Annotated[
+        str | None, typer.Option(metavar="en|ko", help="Language of the report [DANSEO_LANG].")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Read a scroll: find its sheet, lay it flat, look for ink, read letters.
+
+    Stages: segment, flatten, render, ink, text. What is done is kept, and an answer to another
+    question is moved aside.
+
+    Example: danseo scroll read scroll.zarr --out reading
+    """
+    from danseo.cli import show
+    from danseo.cli.extras import extra
+    from danseo.cli.here import chosen
+    from danseo.cli.pace import pace
+    from danseo.cli.scroll_stages import told
+
+    language = chosen(lang=lang).lang
+    with extra("scroll"), pace("read", silent=as_json) as tell:
+        from danseo.scroll.ink.predict import Prediction
+        from danseo.scroll.reading.pipeline import Request
+        from danseo.scroll.reading.pipeline import read as run
+
+        weights = {"ink": ink_weights, "text": text_weights}
+        request = Request(
+            out,
+            first,
+            last,
+            pairs(use or [], "--use"),
+            options={"ink": Prediction(flips=flips)},
+            weights={k: v for k, v in weights.items() if v is not None},
+            workers=processes(workers),
+            force=force,
+            language=language,
+            said=_said(flips, use or [], first, last),
+        )
+        opened = open_here(volume, voxel_um, axes, gaps)
+        found = run(opened, request, tell, lambda outcome: tell.say(told(outcome)))
+    show.result(
+        as_json,
+        {
+            "stages": [outcome.to_json() for outcome in found.outcomes],
+            "report": str(found.report),
+            "text": found.text,
+        },
+        *([found.text] if found.text else []),
+        f"Wrote {found.report}" + ("." if found.text is None else f" and {out / 'text.txt'}."),
+    )
+
+
+def _said(flips: bool, use: list[str], first: str, last: str) -> dict[str, str]:
+    """Return the options that were set, for the report; of paths only the names."""
+    said = {f"--use {one.partition('=')[0]}": Path(one).name for one in use}
+    said |= {} if first == "segment" else {"--from": first}
+    said |= {} if last == "text" else {"--until": last}
+    return said if flips else {**said, "--no-flips": ""}
 
 
 def _recipe(size: str, seed: int, given: dict[str, Any], more: list[str]) -> Recipe:
@@ -224,18 +306,15 @@ def _told(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _processes(text: str | None) -> int:
+def _alone(text: str | None) -> int:
     """Return how many processes of this machine were asked for; no cluster serves here."""
     from danseo.core.errors import Usage
 
-    asked = _workers(text)
+    asked = processes(text)
     if isinstance(asked, str):
         raise Usage("A phantom is made on this machine alone.", "Give a number of --workers.")
     return asked
 
 
-def _workers(text: str | None) -> int | str:
-    from danseo import settings as configuration
-    from danseo.scroll.tiles import parse_workers
-
-    return configuration.load().workers if text is None else parse_workers(text)
+scroll_stages.register(group)
+scroll_learning.register(group)

@@ -65,8 +65,8 @@ class Stage:
     def state(self) -> str:
         """What the folder holds.
 
-        `new` (nothing), `begun` and `done` (this question), `other` (another question of the same
-        stage), or `foreign`: no work of ours, or changed since we finished it.
+        `new` (nothing), `begun` and `done` (this question), `other` (another question), or
+        `foreign`: no work of ours, or changed since we finished it.
         """
         if not self.folder.exists():
             return "new"
@@ -104,7 +104,7 @@ class Stage:
         if self.force and state != "new":
             shutil.rmtree(self.folder)
         elif state == "other":
-            self.moved = _aside(self.folder)
+            self.moved = aside(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._begun = time.monotonic()
         if not self.resumed:
@@ -184,26 +184,6 @@ def identity(path: Path) -> str:
     return total.hexdigest()
 
 
-def volume_identity(path: str | Path) -> str:
-    """Return what tells one volume from another without reading it whole.
-
-    Covers the names, sizes and times of its files, and what its small files of metadata say. Of a
-    volume behind an address, the address.
-    """
-    place = Path(path)
-    total = hashlib.sha256()
-    if not place.exists():
-        total.update(str(path).encode())
-    for file in _files(place) if place.exists() else ():
-        about = file.stat()
-        total.update(f"{file.relative_to(place).as_posix()} {about.st_size} ".encode())
-        if file.suffix == ".json" or file.name.startswith(".z"):
-            total.update(file.read_bytes())
-        else:
-            total.update(f"{about.st_mtime_ns}\n".encode())
-    return total.hexdigest()
-
-
 def code_of(*modules: str) -> str:
     """Return a digest of the code of modules and packages; comments and docstrings do not count."""
     total = hashlib.sha256()
@@ -243,7 +223,7 @@ def _wrote(folder: Path) -> dict[str, int]:
     return {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
 
 
-def _aside(folder: Path) -> Path:
+def aside(folder: Path) -> Path:
     """Move a folder to the first free name beside it, and return that."""
     number = 1
     while (place := folder.with_name(f"{folder.name}.{number}")).exists():
