@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ import tifffile
 
 from danseo.core.errors import Invalid, Unavailable, Usage
 from danseo.scroll import surface as module
-from danseo.scroll.surface import Surface, normals, read_meta, read_surface, write_surface
+from danseo.scroll.surface import (
+    Surface,
+    check,
+    handedness,
+    normals,
+    read_meta,
+    read_surface,
+    write_surface,
+)
 
 REAL = Path(os.environ.get("DANSEO_DATA", "/nowhere")) / "scroll" / "tifxyz"
 
@@ -217,3 +226,118 @@ def test_the_real_surface_is_read() -> None:
     assert found.shape == (129, 129)
     assert found.valid.mean() == pytest.approx(0.8354, abs=1e-4)
     assert found.step == pytest.approx((88.16 * 12.12) ** 0.5, rel=1e-3)
+
+
+def kinds(surface: Surface, shape: tuple[int, int, int] | None = None) -> set[str]:
+    return {fault.kind for fault in check(surface, shape)}
+
+
+def test_a_sound_surface_has_no_faults() -> None:
+    assert check(cylinder(), (60, 400, 400)) == []
+
+
+def _hole(xyz: np.ndarray) -> None:
+    xyz[3:5, 10:12] = np.nan
+
+
+def _tear(xyz: np.ndarray) -> None:
+    xyz[:, 10] = np.nan
+
+
+def _lone(xyz: np.ndarray) -> None:
+    xyz[:3] = np.nan
+    xyz[1, 5] = (0, 0, 0)
+
+
+def _partial(xyz: np.ndarray) -> None:
+    xyz[2, 7, 1] = np.nan
+
+
+def _double(xyz: np.ndarray) -> None:
+    xyz[2, 30] = xyz[5, 7]
+
+
+def _touch(xyz: np.ndarray) -> None:
+    xyz[2, 30] = xyz[5, 7] + 0.1
+
+
+def _squeeze(xyz: np.ndarray) -> None:
+    xyz[5] = xyz[4] + np.float32(1e-5)
+
+
+def _fold(xyz: np.ndarray) -> None:
+    xyz[:, 20] = 2 * xyz[:, 19] - xyz[:, 20]
+
+
+def _turn(xyz: np.ndarray) -> None:
+    xyz[:] = xyz[::-1].copy()
+
+
+def _empty(xyz: np.ndarray) -> None:
+    xyz[1:] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [
+        (_hole, "holes"),
+        (_tear, "islands"),
+        (_lone, "lone"),
+        (_partial, "partial"),
+        (_double, "duplicates"),
+        (_touch, "touching"),
+        (_squeeze, "degenerate"),
+        (_fold, "flips"),
+        (_turn, "upside-down"),
+        (_empty, "empty"),
+    ],
+)
+def test_each_fault_is_found_and_named(harm: Callable[[np.ndarray], None], kind: str) -> None:
+    sheet = cylinder()
+    harm(sheet.xyz)
+    found = {fault.kind: fault for fault in check(sheet)}
+    assert kind in found
+    assert found[kind].words.endswith(".")
+
+
+def test_points_outside_the_volume_are_counted_and_the_first_is_named() -> None:
+    (fault,) = check(cylinder(), (30, 400, 400))
+    assert (fault.kind, fault.count, fault.at, fault.grave) == ("outside", 80, (7, 0), True)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("rows", "columns"), [(1, -1), (-1, 1), (-1, -1), (1, 1)])
+def test_a_mirrored_surface_is_told_from_one_that_is_only_turned(
+    known: bool, rows: int, columns: int
+) -> None:
+    sheet = cylinder(columns=60)
+    winding = sheet.winding[::rows, ::columns] if known and sheet.winding is not None else None
+    seen = Surface(sheet.xyz[::rows, ::columns], winding, sheet.step, sheet.voxel_um)
+    assert handedness(seen) == rows * columns
+    assert ("mirrored" in kinds(seen)) == (rows * columns < 0)
+    assert ("upside-down" in kinds(seen)) == (rows < 0)
+
+
+def test_a_flat_patch_has_no_handedness() -> None:
+    row, column = np.mgrid[:5, :6].astype(np.float32)
+    flat = Surface(np.stack([column, 0 * row, row], axis=2), None, 1.0, 7.91)
+    assert handedness(flat) == 0
+
+
+def test_a_jump_of_the_total_angle_is_a_switch_of_the_sheet() -> None:
+    sheet = cylinder()
+    sheet.winding[:, 20:] += 1  # type: ignore[index]
+    sheet.winding[0, 0] = np.nan  # type: ignore[index]
+    found = {fault.kind: fault for fault in check(sheet)}
+    assert found["switch"].count == sheet.shape[0]
+    assert found["switch"].at == (0, 19)
+    assert found["unwound"].count == 1
+
+
+def test_a_step_that_is_not_that_of_the_points_is_told() -> None:
+    sheet = cylinder()
+    wrong = Surface(sheet.xyz, sheet.winding, 8.0, sheet.voxel_um)
+    (fault,) = check(wrong)
+    assert fault.kind == "step"
+    assert "8" in fault.words
+    assert not fault.grave

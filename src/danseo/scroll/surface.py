@@ -334,3 +334,129 @@ def handedness(surface: Surface) -> int:
     rows = np.where(there, bends, 0).sum(axis=1)[there.any(axis=1)]
     winds = float(np.median(rows)) / (2 * np.pi) if rows.size else 0.0
     return int(np.sign(winds)) * upright if abs(winds) > 0.25 else 0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with a surface, or worth knowing of it.
+
+    `kind` is one word, `count` how many, `at` row and column of the first, None where there is no
+    place. `grave` faults give a wrong picture; the others leave a gap or nothing at all.
+    """
+
+    kind: str
+    count: int
+    words: str
+    at: tuple[int, int] | None
+    grave: bool
+
+
+def check(surface: Surface, shape: tuple[int, int, int] | None = None) -> list[Fault]:
+    """Return what is wrong with a surface, the grave first; [] where nothing is.
+
+    `shape` is that of the volume, (z, y, x), in voxels of the finest level.
+    """
+    found = [*_gaps(surface), *_places(surface, shape)]
+    if surface.quads.any():
+        found += [*_quads(surface), *_senses(surface)]
+    return sorted(found, key=lambda fault: not fault.grave)
+
+
+def _fault(kind: str, words: str, where: Mask, grave: bool) -> list[Fault]:
+    """Return one fault for a picture of where it is, none where it is nowhere."""
+    count = int(where.sum())
+    if not count:
+        return []
+    row, column = np.argwhere(where)[0].tolist()
+    return [Fault(kind, count, words.format(count), (row, column), grave)]
+
+
+def _gaps(surface: Surface) -> list[Fault]:
+    from scipy import ndimage
+
+    valid, quads = surface.valid, surface.quads
+    if not quads.any():
+        return [Fault("empty", 0, "There is no whole quad: no sheet at all.", None, True)]
+    label, islands = ndimage.label(quads)
+    gaps, holes = ndimage.label(~valid, np.ones((3, 3)))
+    edge = np.unique(np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]]))
+    inner = ~np.isin(np.arange(holes + 1), [0, *edge])
+    used = np.zeros_like(valid)
+    for rows, columns in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        used[rows : rows + quads.shape[0], columns : columns + quads.shape[1]] |= quads
+    found = []
+    if inner.any():
+        row, column = np.argwhere(inner[gaps])[0].tolist()
+        words = f"{int(inner.sum())} holes in the sheet, {int(inner[gaps].sum())} points in all."
+        found.append(Fault("holes", int(inner.sum()), words, (row, column), False))
+    if islands > 1:
+        row, column = np.argwhere(label == 2)[0].tolist()
+        words = f"The sheet is in {islands} parts that do not hang together."
+        found.append(Fault("islands", islands, words, (row, column), False))
+    found += _fault("lone", "{} points belong to no whole quad.", valid & ~used, False)
+    partial = ~valid & ~np.isnan(surface.xyz).all(axis=2)
+    return found + _fault("partial", "{} points lack one or two coordinates.", partial, False)
+
+
+def _places(surface: Surface, shape: tuple[int, int, int] | None) -> list[Fault]:
+    from scipy.spatial import cKDTree
+
+    valid, found = surface.valid, []
+    if shape is not None:
+        with np.errstate(invalid="ignore"):
+            beyond = (surface.xyz < -0.5) | (surface.xyz > np.array(shape[::-1]) - 0.5)
+        words = f"{{}} points lie outside the volume of {shape} voxels."
+        found += _fault("outside", words, valid & beyond.any(axis=2), True)
+    at = np.argwhere(valid)
+    points = surface.xyz[valid]
+    _, first, count = np.unique(points, axis=0, return_index=True, return_counts=True)
+    double = np.zeros_like(valid)
+    double[tuple(at[first[count > 1]].T)] = True
+    found += _fault("duplicates", "{} places in the volume have several points.", double, True)
+    pairs = cKDTree(points).query_pairs(surface.step / 4, output_type="ndarray")
+    apart = np.abs(at[pairs[:, 0]] - at[pairs[:, 1]]).max(axis=1, initial=0) > 3
+    touching = np.zeros_like(valid)
+    touching[tuple(at[pairs[apart, 0]].T)] = True
+    words = "At {} points the sheet lies on another part of itself: a quarter step apart or less."
+    return found + _fault("touching", words, touching & ~double, True)
+
+
+def _quads(surface: Surface) -> list[Fault]:
+    from scipy import ndimage
+
+    quads, xyz = surface.quads, surface.xyz.astype(np.float64)
+    a, b, c, d = xyz[:-1, :-1], xyz[:-1, 1:], xyz[1:, :-1], xyz[1:, 1:]
+    upper, lower = np.cross(b - a, c - a), np.cross(c - d, b - d)
+    area = (np.linalg.norm(upper, axis=2) + np.linalg.norm(lower, axis=2)) / 2
+    thin = quads & (area < 1e-3 * np.median(area[quads]))
+    face = np.where(quads[..., None], upper + lower, 0)
+    around = np.stack([ndimage.uniform_filter(face[..., k], 3) for k in range(3)], axis=2)
+    folded = quads & ~thin & (((upper * lower).sum(2) < 0) | ((face * around).sum(2) < 0))
+    return [
+        *_fault("degenerate", "{} quads have next to no area.", thin, True),
+        *_fault("flips", "{} quads are folded, or face against those around them.", folded, True),
+    ]
+
+
+def _senses(surface: Surface) -> list[Fault]:
+    found = []
+    if handedness(surface) < 0:
+        words = "Columns run against the angle: the page is seen mirrored, from behind."
+        found.append(Fault("mirrored", 1, words, None, True))
+    down = np.diff(surface.xyz[..., 2], axis=0)
+    if np.nanmean(down) < 0:
+        found.append(
+            Fault("upside-down", 1, "Rows run against z: the page hangs head down.", None, True)
+        )
+    usual = spacing(surface.xyz)
+    if not 2 / 3 < usual / surface.step < 3 / 2:
+        words = f"The step is said to be {surface.step:g} voxels and is {usual:.3g}."
+        found.append(Fault("step", 1, words, None, False))
+    if surface.winding is not None:
+        unknown = surface.valid & ~np.isfinite(surface.winding)
+        found += _fault("unwound", "{} points have no total angle.", unknown, False)
+        with np.errstate(invalid="ignore"):
+            jump = np.abs(np.diff(surface.winding, axis=1)) > 0.5
+        words = "At {} points the total angle jumps by over half a turn: the sheet was switched."
+        found += _fault("switch", words, jump, True)
+    return found
