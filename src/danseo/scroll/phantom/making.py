@@ -28,7 +28,7 @@ Progress = Callable[[float, str], None]
 
 SLAB: Final = 64
 """Slices made at once, and the side of the volume's chunks."""
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Of what a recipe means: a phantom begun under another one is not gone on with."""
 _PROBES: Final = 3
 

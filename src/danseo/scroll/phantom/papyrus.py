@@ -18,9 +18,9 @@ from danseo.scroll.phantom.recipe import Recipe
 SCALE: Final = 160.0
 """Steps of a byte to the mean density of papyrus, which is 1."""
 
-_FIBRE_UM: Final = 56.0  # from fibre to fibre
+_FIBRE_UM: Final = 66.0  # from fibre to fibre
 _BEND_UM: Final = 700.0  # over this length a fibre swerves
-_GRAIN_UM: Final = 14.0
+_GRAIN_UM: Final = 20.0
 _PATCHES_UM: Final = (900.0, 260.0)  # patches of denser and of looser stuff
 _SPLIT_UM: Final = 12.0  # half of what is loose where the layers part
 _SPECK_UM: Final = 90.0  # a lattice in which one cell in 60 holds a speck
@@ -77,11 +77,11 @@ def _fibre(a: float, b: float, along: float, salt: int) -> float:
                 best, bits = distance, cell
     kind, size = part(bits, 3), part(bits, 2)
     r = np.sqrt(best) / (_FIBRE_UM * (0.30 + 0.22 * size))
-    if r > 1.25:
-        return -0.16
     if kind < 0.38:
-        return 0.26 if r > 0.62 else -0.62 + 0.5 * kind
-    return float(0.24 * (1.25 - r) + 0.25 * (kind - 0.7))
+        core = min(max((r - 0.35) / 0.4, 0.0), 1.0)
+        rim = min(max((1.5 - r) / 0.5, 0.0), 1.0)
+        return float(-0.75 + 1.08 * core + 0.48 * (rim - 1.0))
+    return float(max(0.36 * (1.1 - r), -0.18) + 0.3 * (kind - 0.65))
 
 
 @compiled

@@ -54,8 +54,8 @@ class Recipe:
     decoys: float = 0.32  # part of the sheet under raised strokes without cracks
 
     # The scanner.
-    fwhm_voxels: float = 1.3  # point spread
-    fringe: float = 0.35  # strength of the phase-contrast edge
+    fwhm_voxels: float = 1.5  # point spread
+    fringe: float = 0.25  # strength of the phase-contrast edge
     noise: float = 0.12  # standard deviation, as a part of the papyrus' brightness over air
     rings: float = 0.02  # the same, of the rings
     beam: float = 0.04  # brightness gained or lost towards the border of the field
