@@ -68,7 +68,7 @@ class Summary:
 
 
 def predict(
-    layers: Path,
+    layers: Path | Volume,
     mask: Path,
     weights: Path | None,
     out: Path,
@@ -84,7 +84,7 @@ def predict(
     """
     options = options or Prediction()
     model = load_model(weights)
-    volume = open_volume(layers)
+    volume = layers if isinstance(layers, Volume) else open_volume(layers)
     valid = read_mask(mask)
     _check(volume, valid, model, options)
     out.mkdir(parents=True, exist_ok=True)

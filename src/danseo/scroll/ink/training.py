@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import numpy as np
@@ -251,7 +252,15 @@ def _resume(run: Run, path: Path, options: Training, data: list[Sample], device:
         run.mean.load_state_dict(kept["mean"])
         run.optimiser.load_state_dict(kept["optimiser"])
         run.step = int(kept["step"])
-    except (KeyError, RuntimeError, TypeError, EOFError, OSError, ValueError) as error:
+    except (
+        KeyError,
+        RuntimeError,
+        TypeError,
+        EOFError,
+        OSError,
+        ValueError,
+        UnpicklingError,
+    ) as error:
         raise Invalid(f"{path} is no checkpoint of a training: {error}.", "Delete it.") from error
     curves = path.parent / CURVES
     if curves.exists():
