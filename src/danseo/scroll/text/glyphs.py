@@ -111,7 +111,8 @@ def save_glyphs(net: GlyphNet, path: Path, card: dict[str, Any]) -> None:
         name: value.half() if value.is_floating_point() else value
         for name, value in net.state_dict().items()
     }
-    header = {"architecture": ARCHITECTURE, "card": json.dumps(card, ensure_ascii=False)}
+    # One key alone: the order of several in the file is left to chance.
+    header = {"card": json.dumps({"architecture": ARCHITECTURE, **card}, ensure_ascii=False)}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(halves, path, metadata=header)
 
@@ -135,7 +136,7 @@ def load_glyphs(path: Path | None = None) -> GlyphNet:
         raise Invalid(
             f"{file} is no file of weights: {error}.", "Fetch or train it anew."
         ) from error
-    kind = read_card(file)[0]
+    kind = read_card(file).get("architecture")
     net = GlyphNet()
     ours = {name: value.shape for name, value in net.state_dict().items()}
     if kind != ARCHITECTURE or {name: w.shape for name, w in weights.items()} != ours:
@@ -149,13 +150,13 @@ def load_glyphs(path: Path | None = None) -> GlyphNet:
     return net.eval()
 
 
-def read_card(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the architecture that a file of weights names, and its card."""
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the card of a file of weights: its architecture, what it learnt from, its figures."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        header = file.metadata() or {}
-    return header.get("architecture", ""), json.loads(header.get("card", "{}"))
+        card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
+    return card
 
 
 def shipped() -> Path:

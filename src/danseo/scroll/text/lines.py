@@ -299,25 +299,44 @@ def _follow(sums: _Sums, height: float) -> list[TextLine]:
     strongest = float(contrast.max())
     while strength.max() > max(floor, 0.3 * strongest):
         row, start = map(int, np.unravel_index(int(strength.argmax()), strength.shape))
-        rows = np.empty(len(u), dtype=np.intp)
-        rows[start] = row
-        for step, stop in ((1, len(u)), (-1, -1)):
-            at = row
-            for k in range(start + step, stop, step):
-                low = max(0, at - 2)
-                window = contrast[low : at + 3, k]
-                at = low + int(window.argmax()) if window.max() > floor else at
-                rows[k] = at
+        after = _path(strength[:, start:], row, 0.04 * strongest)
+        before = _path(strength[:, start::-1], row, 0.04 * strongest)
+        rows = np.r_[before[:0:-1], after]
         for k, middle in enumerate(rows):
             strength[max(0, middle - 12) : middle + 13, k] = 0
         lines.append(TextLine(u, _smooth(v[rows]), height))
     return _apart(lines, height)
 
 
-def _smooth(v: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.ndimage import gaussian_filter1d
+def _path(strength: Float, row: int, price: float) -> NDArray[np.intp]:
+    """The rows of the strongest way from `row` in the first column to the last.
 
-    return np.asarray(gaussian_filter1d(v, 4.0, mode="nearest"))
+    A way goes up or down by at most a row a column, and pays for it.
+    """
+    count = strength.shape[0]
+    total = np.full(count, -np.inf)
+    total[row] = 0.0
+    moves = np.zeros(strength.shape, dtype=np.int8)
+    for k in range(1, strength.shape[1]):
+        higher = np.r_[-np.inf, total[:-1]] - price
+        lower = np.r_[total[1:], -np.inf] - price
+        choices = np.stack([total, higher, lower])
+        best = choices.argmax(axis=0)
+        total = choices.max(axis=0) + strength[:, k]
+        moves[:, k] = np.array([0, -1, 1])[best]
+    rows = np.empty(strength.shape[1], dtype=np.intp)
+    rows[-1] = int(total.argmax())
+    for k in range(strength.shape[1] - 1, 0, -1):
+        rows[k - 1] = rows[k] + moves[rows[k], k]
+    return rows
+
+
+def _smooth(v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Straightened over eight letters, to the very ends."""
+    from scipy.signal import savgol_filter
+
+    window = min(17, len(v) - 1 + len(v) % 2)
+    return v if window < 3 else np.asarray(savgol_filter(v, window, 1, mode="interp"))
 
 
 def _apart(lines: list[TextLine], height: float) -> list[TextLine]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +25,6 @@ from danseo.core.errors import Invalid, Unavailable, Usage
 from danseo.scroll.lettering import LETTERS, Letter, fonts, page
 from danseo.scroll.text.degrade import degrade, draw_wear
 from danseo.scroll.text.glyphs import (
-    ARCHITECTURE,
     HEIGHT,
     LETTER,
     REACHES,
@@ -182,7 +182,6 @@ def card_of(options: GlyphTraining, curve: list[dict[str, float]]) -> dict[str, 
     """Return the card of a training: what it learnt from, and where it ended."""
     last = curve[-100:]
     return {
-        "architecture": ARCHITECTURE,
         "letters": LETTERS,
         "training": _asked(options),
         "fonts": [name for name in fonts() if name not in HELD_OUT],
@@ -357,8 +356,8 @@ def _resume(
         return []
     try:
         state = torch.load(file, weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise Invalid(f"{file} is no state of a training: {error}.", "Delete it.") from error
+    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise Invalid(f"{file} is no state of a training.", "Delete it.") from error
     if state["asked"] != json.dumps(_asked(options)):
         raise Invalid(
             f"{options.out} holds a training with other options.",

@@ -100,18 +100,20 @@ class Line:
 
         With `underdots`, a letter that is read but not sure (below .85) has a dot below it.
         """
+        onward = self.letters[-1].box[0] >= self.letters[0].box[0] if self.letters else True
         wide = self._advance()
-        parts = [(reading.box[0], _sign(reading, dot, underdots)) for reading in self.letters]
-        for u0, _, u1, _ in self.gaps:
-            parts.append((u0, f"[{DOT * max(1, round((u1 - u0) / wide))}]"))
-        return "".join(sign for _, sign in sorted(parts))
+        parts = [(reading.box, _sign(reading, dot, underdots)) for reading in self.letters]
+        for gap in self.gaps:
+            parts.append((gap, f"[{DOT * max(1, round((gap[2] - gap[0]) / wide))}]"))
+        parts.sort(key=lambda part: part[0][0] + part[0][2], reverse=not onward)
+        return "".join(sign for _, sign in parts)
 
     def _advance(self) -> float:
         """From one letter to the next, in pixels."""
         middles = np.array([(r.box[0] + r.box[2]) / 2 for r in self.letters])
         if len(middles) < 2:
             return 0.9 * (self.box[3] - self.box[1])
-        return float(max(1.0, np.median(np.diff(middles))))
+        return float(max(1.0, np.median(np.abs(np.diff(middles)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +204,11 @@ class _Read:
     size: Float
 
     def legible(self) -> bool:
-        """Whether this is writing: a sure letter, and a third of what was found is sure."""
-        sure = sum(r.confidence > 0.5 for r in self.readings)
-        return sure >= 1 and 3 * sure >= len(self.readings)
+        """Whether this is writing: a third is sure, and three letters are, or one is very."""
+        sure = [r.confidence for r in self.readings if r.confidence > 0.5]
+        return 3 * len(sure) >= len(self.readings) and (
+            len(sure) >= 3 or max(sure, default=0) > 0.8
+        )
 
     def as_line(self, sheet: _Sheet, lies: str) -> Line:
         """The line as it is reported, in the pixels of the map that was given."""
