@@ -97,8 +97,8 @@ def test_moving_the_sheet_about_its_axis_changes_nothing_in_the_plane(
     rows, columns = (min(a, b) for a, b in zip(here.shape, there.shape, strict=True))
     expected = here.xyz[:rows, :columns] @ about_z + [shift, *turn[1:]]
     off = np.linalg.norm(there.xyz[:rows, :columns] - expected, axis=2)
-    assert np.isfinite(off).mean() > 0.7
-    assert np.nanmax(off) < 0.1
+    assert np.isfinite(off).mean() > 0.6
+    assert np.nanmax(off) < 0.01
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (-1, 1), (1, -1), (-1, -1)])
