@@ -61,7 +61,7 @@ def make_phantom(
         return truth
     write_truth(folder, truth)
     tell(0.03, "window of the scanner")
-    slab = _Slab(recipe, spiral, sheet, _probe(recipe, spiral, sheet), None)
+    slab = _Slab(recipe, spiral, sheet, find_window(recipe, spiral, sheet), None)
     dtype = np.uint8 if recipe.bits == 8 else np.uint16
     writer = create_volume(
         out, recipe.shape, dtype, recipe.voxel_um, chunks=SLAB, overwrite=force, resume=True
@@ -103,8 +103,8 @@ class _Slab:
             self.writer.write(z0, digitise(self.recipe, seen, self.shown))
 
 
-def _probe(recipe: Recipe, spiral: Spiral, sheet: Sheet) -> Window:
-    """Return the window, from a few slices at even heights."""
+def find_window(recipe: Recipe, spiral: Spiral, sheet: Sheet) -> Window:
+    """Return the scanner's window for a phantom, from a few slices at even heights."""
     depth = recipe.shape[0]
     heights = sorted({int(depth * (k + 0.5) / _PROBES) for k in range(_PROBES)})
     sample = [brightness(recipe, spiral, sheet, z, z + 1) for z in heights]
