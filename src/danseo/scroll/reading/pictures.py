@@ -46,7 +46,7 @@ def draw_sections(volume: Volume, surface: Surface, out: Path, side: int = 1000)
     """Draw three cross-sections with the sheet over them: a large one, and two to its right."""
     depth = volume.shape[0]
     small = (side - 8) // 2
-    sheet = Image.new("RGB", (side + 8 + small, side), (255, 255, 255))
+    sheet = Image.new("RGBA", (side + 8 + small, side), (0, 0, 0, 0))
     places = ((depth // 2, side, (0, 0)), (depth // 6, small, (side + 8, 0)))
     for z, across, corner in (*places, (depth * 5 // 6, small, (side + 8, small + 8))):
         sheet.paste(_section(volume, surface, z, across), corner)
@@ -101,7 +101,7 @@ def _section(volume: Volume, surface: Surface, z: int, across: int) -> Picture:
     for i in joined:
         line = (*places[i].tolist(), *places[i + 1].tolist())
         pen.line(line, fill=tuple(colours[i].tolist()), width=width)
-    square = Image.new("RGB", (across, across), (255, 255, 255))
+    square = Image.new("RGB", (across, across), (0, 0, 0))
     square.paste(picture, ((across - size[0]) // 2, (across - size[1]) // 2))
     return square
 
@@ -180,7 +180,8 @@ def draw_rows(picture: Bytes, out: Path, letters: Sequence[Letter] = ()) -> None
         _mark(sheet, letters, scale)
     count = -(-size[0] // _WIDE)
     pitch = size[1] + 10
-    made = Image.new("RGB", (min(_WIDE, size[0]), count * pitch - 10), (255, 255, 255))
+    # Between the rows, and behind the last one's end, the page shows through.
+    made = Image.new("RGBA", (min(_WIDE, size[0]), count * pitch - 10), (0, 0, 0, 0))
     for i in range(count):
         part = sheet.crop((i * _WIDE, 0, min(size[0], (i + 1) * _WIDE), size[1]))
         made.paste(part, (0, i * pitch))

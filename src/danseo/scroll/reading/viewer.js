@@ -154,7 +154,10 @@
     if (!w) return;
     mapPen.setTransform(dense, 0, 0, dense, 0, 0);
     mapPen.clearRect(0, 0, w, h);
-    const level = sheet.levels - 1, zoom = 2 ** level, side = sheet.tile * zoom;
+    // Fine enough for its pixels, and never more than a few dozen tiles.
+    let level = sheet.levels - 1;
+    while (level > 0 && sheet.width / 2 ** level < w * dense && sheet.width / 2 ** level < 24 * sheet.tile) level--;
+    const zoom = 2 ** level, side = sheet.tile * zoom;
     for (let row = 0; row * side < sheet.height; row++) {
       for (let col = 0; col * side < sheet.width; col++) {
         const found = tile("papyrus", level, row, col, true);
