@@ -130,19 +130,19 @@ def _rays(points, normals):  # type: ignore[no-untyped-def]
 def _place(shape, rays, offset, taps, base, part, inside):  # type: ignore[no-untyped-def]
     """Find the voxel before each point, at least `taps` from the end, the rest, and what is in."""
     half, nought = np.float32(0.5), np.float32(0)
-    for column in range(inside.size):
-        good = True
-        for axis in range(3):
-            end = np.float32(shape[2 - axis] - 1)
+    inside[:] = True
+    for axis in range(3):
+        end = np.float32(shape[2 - axis] - 1)
+        last = np.int32(max(shape[2 - axis] - taps, 0))
+        for column in range(inside.size):
             at = rays[0, axis, column] + offset * rays[1, axis, column]
             # NaN fails every comparison, and so counts as outside.
             fits = (at >= -half) & (at <= end + half)
-            good = good & fits
+            inside[column] &= fits
             at = min(max(at, nought), end) if fits else nought
-            low = min(np.int32(at), np.int32(max(shape[2 - axis] - taps, 0)))
+            low = min(np.int32(at), last)
             base[axis, column] = low
             part[axis, column] = at - np.float32(low)
-        inside[column] = good
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
