@@ -46,8 +46,10 @@ LOCKS: Final = (10.0, 7.0, 5.0, 2.5, 1.5)
 """Gaussians over which the phase is averaged, in cells, coarse to fine."""
 FLOOR: Final = 1e-3
 """Weight of a cell that says nothing: f runs on smoothly there."""
-PULL: Final = 1.0
+PULL: Final = 4.0
 """Weight of a phase, times sigma^2, against that of the gradient."""
+COARSE: Final = 5.0
+"""Phases averaged over so many cells or more are locked at half the resolution."""
 SURE: Final = 0.3
 """Amplitude of the first coefficient, over mean density, at which a phase is believed in full."""
 SCALE: Final = 32000.0
@@ -94,13 +96,16 @@ def find_field(
     Raises `Unfit` where the sheets do not turn: rings, or layers that are not a roll.
     """
     problem = _pose(cells, umbilicus, pitch)
+    # Mass is averaged over a pitch, so half the resolution loses nothing until phases are local.
+    coarse = _halved(problem, umbilicus, cells.cell)
     tell(0.1, "which way the roll goes")
-    f, turning = _first(problem, sense)
+    rough, turning = _first(coarse, sense)
     sense = sense or int(np.sign(turning))
     for k in range(REWEIGHTINGS):
-        tell(0.2 + 0.3 * k / REWEIGHTINGS, f"winding field, robust solve {k + 1}")
-        f = _reweighted(problem, f, sense)
-    f, locked = _lock(cells, umbilicus, problem, f, sense, tell)
+        tell(0.2 + 0.2 * k / REWEIGHTINGS, f"winding field, robust solve {k + 1}")
+        rough = _reweighted(coarse, rough, sense)
+    f = _doubled(rough, problem.weight.shape)
+    f, locked = _lock(cells, umbilicus, (problem, coarse), f, sense, tell)
     return Field(f, problem.weight, umbilicus, sense, turning, locked, cells.cell)
 
 
@@ -118,8 +123,39 @@ def _pose(cells: Cells, umbilicus: Umbilicus, pitch: Pitch) -> _Problem:
     np.minimum(material, 1, out=material)
     material *= cells.coherence
     turn, slope = _directions(cells.normal, mass, umbilicus.x, umbilicus.y, cells.cell, material)
-    weight = gaussian_filter(material, 0.5)
+    return _Problem(gaussian_filter(material, 0.5), slope, turn)
+
+
+def _halved(problem: _Problem, umbilicus: Umbilicus, cell: int) -> _Problem:
+    """Return the problem on cells of twice the edge."""
+    weight = _pooled(problem.weight)
+    slope = np.empty((3, *weight.shape), np.int16)
+    for axis in range(3):
+        two = 2 * _pooled(problem.slope[axis].astype(np.float32))
+        slope[axis] = np.clip(two, -SCALE, SCALE)
+    middle = (np.arange(weight.shape[0]) + 0.5) * 2 * cell - 0.5
+    x, y = (a.astype(np.float32) for a in umbilicus.at(middle))
+    turn, _ = _directions(slope, np.zeros_like(weight), x, y, 2 * cell, np.zeros_like(weight))
     return _Problem(weight, slope, turn)
+
+
+def _pooled(values: Floats) -> Floats:
+    """Means of 2 x 2 x 2; an odd last cell is repeated."""
+    even = np.pad(values, [(0, n % 2) for n in values.shape], mode="edge")
+    z, y, x = (n // 2 for n in even.shape)
+    return np.asarray(even.reshape(z, 2, y, 2, x, 2).mean((1, 3, 5), dtype=np.float32))
+
+
+def _doubled(values: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return values at half the cells, trilinear, cut to `shape`."""
+    for axis, n in enumerate(shape):
+        rows = np.moveaxis(values, axis, 0)
+        before = np.concatenate([rows[:1], rows[:-1]])
+        after = np.concatenate([rows[1:], rows[-1:]])
+        out = np.empty((2 * len(rows), *rows.shape[1:]), np.float32)
+        out[::2], out[1::2] = 0.75 * rows + 0.25 * before, 0.75 * rows + 0.25 * after
+        values = np.moveaxis(out[:n], 0, axis)
+    return np.ascontiguousarray(values)
 
 
 def _first(problem: _Problem, sense: int | None) -> tuple[Floats, float]:
@@ -155,33 +191,63 @@ def _reweighted(problem: _Problem, f: Floats, sense: int) -> Floats:
 
 
 def _lock(
-    cells: Cells, umbilicus: Umbilicus, problem: _Problem, f: Floats, sense: int, tell: Tell
+    cells: Cells,
+    umbilicus: Umbilicus,
+    problems: tuple[_Problem, _Problem],
+    f: Floats,
+    sense: int,
+    tell: Tell,
 ) -> tuple[Floats, float]:
-    """Pull f until the density's phase in w is zero: everywhere at once, then more and more locally."""
-    from scipy.ndimage import gaussian_filter
-
-    weight = problem.weight + np.float32(FLOOR)
-    real, imaginary = _phase(cells.fine, f, umbilicus.x, umbilicus.y, cells.cell, sense)
-    f = f - np.float32(
-        np.arctan2((imaginary * problem.weight).sum(), (real * problem.weight).sum()) / (2 * np.pi)
-    )
+    """Pull f until the density's phase in w is zero: everywhere at once, then ever more locally."""
+    problem, coarse = problems
+    f = f - np.float32(_phase_of_all(cells, umbilicus, problem.weight, f, sense))
     locked = 0.0
     for k, sigma in enumerate(LOCKS):
-        tell(0.5 + 0.5 * k / len(LOCKS), f"winding field, phase lock over {sigma:g} cells")
-        real, imaginary = _phase(cells.fine, f, umbilicus.x, umbilicus.y, cells.cell, sense)
-        gaussian_filter(real, sigma, output=real)
-        gaussian_filter(imaginary, sigma, output=imaginary)
-        amplitude = np.hypot(real, imaginary)
-        target = f - np.arctan2(imaginary, real) / np.float32(2 * np.pi)
-        amplitude /= gaussian_filter(problem.weight, sigma) + np.float32(0.05)
+        tell(0.4 + 0.6 * k / len(LOCKS), f"winding field, phase lock over {sigma:g} cells")
+        off, amplitude = _offset(cells, umbilicus, problem.weight, f, sense, sigma)
         locked = float(np.average(amplitude, weights=problem.weight))
-        data = np.minimum(1, amplitude / np.float32(SURE)) ** 2
-        data *= problem.weight * np.float32(PULL / sigma**2)
-        data += np.float32(1e-7)
-        right = _right(weight, problem.slope, problem.turn, 1.0, sense)
-        right += data * target
-        f = solve(weight, data, right, f, 1e-3)
+        data = np.minimum(1, amplitude / np.float32(SURE)) ** 2 * problem.weight
+        if sigma >= COARSE:
+            # What is smooth over so many cells is solved for at half the resolution.
+            before = _pooled(f)
+            target = before - _pooled(off * data) / (_pooled(data) + np.float32(1e-6))
+            after = _pulled(coarse, before, target, _pooled(data), sense, sigma / 2)
+            f += _doubled(after - before, f.shape)
+        else:
+            f = _pulled(problem, f, f - off, data, sense, sigma)
     return f, locked
+
+
+def _pulled(
+    problem: _Problem, f: Floats, target: Floats, sure: Floats, sense: int, sigma: float
+) -> Floats:
+    """Solve for the slopes and, with the trust `sure` (0..1), for values `target`."""
+    weight = problem.weight + np.float32(FLOOR)
+    data = sure * np.float32(PULL / sigma**2) + np.float32(1e-7)
+    right = _right(weight, problem.slope, problem.turn, 1.0, sense)
+    right += data * target
+    return solve(weight, data, right, f, 1e-3)
+
+
+def _phase_of_all(
+    cells: Cells, umbilicus: Umbilicus, weight: Floats, f: Floats, sense: int
+) -> float:
+    real, imaginary = _phase(cells.fine, f, umbilicus.x, umbilicus.y, cells.cell, sense)
+    return float(np.arctan2((imaginary * weight).sum(), (real * weight).sum()) / (2 * np.pi))
+
+
+def _offset(
+    cells: Cells, umbilicus: Umbilicus, weight: Floats, f: Floats, sense: int, sigma: float
+) -> tuple[Floats, Floats]:
+    """Return by how many turns w is off, from -0.5 to 0.5, and how clearly that is seen."""
+    from scipy.ndimage import gaussian_filter
+
+    real, imaginary = _phase(cells.fine, f, umbilicus.x, umbilicus.y, cells.cell, sense)
+    gaussian_filter(real, sigma, output=real, truncate=3.0)
+    gaussian_filter(imaginary, sigma, output=imaginary, truncate=3.0)
+    amplitude = np.hypot(real, imaginary)
+    amplitude /= gaussian_filter(weight, sigma, truncate=3.0) + np.float32(0.05)
+    return np.arctan2(imaginary, real) / np.float32(2 * np.pi), amplitude
 
 
 @njit(parallel=True, cache=True, fastmath=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from danseo.core.errors import Unfit, Usage
 from danseo.scroll.surface import Surface
+from danseo.scroll.winding.faces import centre
 from danseo.scroll.winding.field import Field, find_field
 from danseo.scroll.winding.pitch import Pitch, find_pitch
 from danseo.scroll.winding.tensor import Cells, cell_size, find_window, reduce_volume
@@ -117,7 +118,7 @@ def segment(
     pitch = find_pitch(cells, options.thickness_um / volume.voxel_um, options.seed)
     field = find_field(cells, axis, pitch, options.sense, _part(tell, 0.45, 0.9))
     tell(0.9, "cutting out the sheet")
-    surface = cut(field, cells, options, volume)
+    surface = cut(field, cells, pitch.thickness, options, volume)
     tell(1.0, "done")
     return surface, _report(field, pitch, surface)
 
@@ -145,8 +146,8 @@ def _report(field: Field, pitch: Pitch, surface: Surface) -> Report:
     )
 
 
-def cut(field: Field, cells: Cells, options: Options, volume: Volume) -> Surface:
-    """Return the level sets of a field as one surface.
+def cut(field: Field, cells: Cells, thickness: float, options: Options, volume: Volume) -> Surface:
+    """Return the level sets of a field as one surface; `thickness` of a sheet is in voxels.
 
     Raises `Unfit` where there are fewer than LEAST windings.
     """
@@ -165,9 +166,11 @@ def cut(field: Field, cells: Cells, options: Options, volume: Volume) -> Surface
         x0,
         y0,
         angles,
-        float(np.hypot(*volume.shape[1:])),
+        float(np.hypot(volume.shape[1], volume.shape[2])),
     )
-    radius = _steady(radius)
+    radius = _steady(
+        centre(_steady(radius), cells.fine, cells.cell, rows, (x0, y0), angles, thickness)
+    )
     theta = 2 * np.pi * angles
     xyz = np.stack(
         [
@@ -227,7 +230,7 @@ def _columns(
         x0[some],
         y0[some],
         angles,
-        float(np.hypot(*shape[1:])),
+        float(np.hypot(shape[1], shape[2])),
     )
     good = np.isfinite(radius).any(0)
     if good.sum() < ANGLES:
@@ -253,7 +256,7 @@ def _steady(radius: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @njit(inline="always")
-def _at(values: Floats, z: float, y: float, x: float) -> Any:
+def _at(values: Any, z: float, y: float, x: float) -> Any:
     """Trilinear on the cells; beyond the outermost middles the value stays."""
     nz, ny, nx = values.shape
     z = min(max(z, 0.0), nz - 1.000001)
