@@ -40,7 +40,7 @@ def run() -> list[Figure]:
     count = LAYERS * SIDE * SIDE / 1e6
     slow, expected = _timed(lambda: map_coordinates(array, places, np.float32, order=1))
     beside = f"scipy, order 1, {count / slow:.1f} Msamples/s on its one thread"
-    threads = numba.config.NUMBA_NUM_THREADS
+    threads = numba.get_num_threads()
     numba.set_num_threads(1)
     fast, found = _timed(lambda: along(array, points, normals, offsets))
     given, again = _timed(lambda: sample(array, full))

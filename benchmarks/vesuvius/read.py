@@ -6,19 +6,23 @@ JOBS is a list of lists of boxes [z0, z1, y0, y1, x0, x1]. For each list the box
 `vesuvius.data.Volume`, and seconds and a checksum are printed as JSON, one line a list.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
 import sys
 import time
 import zlib
+from pathlib import Path
 
 with contextlib.redirect_stdout(io.StringIO()):
-    from vesuvius.data.volume import Volume
+    from vesuvius.data.volume import Volume  # type: ignore[import-not-found]
 
 
-def main(path, jobs):
-    for boxes in json.load(open(jobs)):
+def main(path: str, jobs: str) -> None:
+    """Read each list of boxes with a volume opened anew."""
+    for boxes in json.loads(Path(jobs).read_text()):
         with contextlib.redirect_stdout(io.StringIO()):
             volume = Volume(type="zarr", path=path)
         check, spent = 0, 0.0
