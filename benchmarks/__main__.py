@@ -7,7 +7,18 @@ import sys
 
 from benchmarks import harness
 
-NAMES = ("verify", "append", "rewards", "publish", "gas", "payout", "reorg", "theft", "fragments")
+NAMES = (
+    "verify",
+    "append",
+    "rewards",
+    "publish",
+    "gas",
+    "payout",
+    "reorg",
+    "theft",
+    "fragments",
+    "phantom",
+)
 
 
 def main(wanted: list[str]) -> int:

@@ -80,13 +80,16 @@ def tear(recipe: Recipe, height: int, width: int) -> Mask:
 
 
 def _soft(mask: Mask, v0: int, rows: int) -> npt.NDArray[np.float32]:
-    """Return rows v0.. of a mask with its stairs smoothed; beyond the page its edge goes on."""
+    """Return rows v0 - 1 .. v0 + rows of a mask with its stairs smoothed.
+
+    Beyond the page its edge goes on.
+    """
     from scipy.ndimage import gaussian_filter
 
     halo = 4
     at = np.clip(np.arange(v0 - halo, v0 + rows + halo), 0, len(mask) - 1)
     soft = gaussian_filter(mask[at].astype(np.float32), 0.8, mode="nearest")
-    return np.asarray(soft[halo : halo + rows])
+    return np.asarray(soft[halo - 1 : halo + rows + 1])
 
 
 @compiled
@@ -114,7 +117,7 @@ def _fill(
             face = -0.5 * sheet - rough * _roughness(u * um, v * um, salt)
             back = 0.5 * sheet + rough * _roughness(u * um, v * um, salt + 20)
             up = 0.0
-            at_v, at_u = v - v0, u
+            at_v, at_u = v - v0 + 1, u
             inked = _ramp(_at(ink, at_v, at_u))
             whole = _ramp(_at(decoy, at_v, at_u))
             if inked > 0.0:
