@@ -20,6 +20,14 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(help="A data folder with the real fragments (DANSEO_DATA).")
     ] = None,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            metavar="fragments|phantom",
+            help="What is read: real fragments (a stand-in without --data), or phantom scrolls.",
+        ),
+    ] = "fragments",
     past: Annotated[
         str, typer.Option("--history", help="Show past prizes under the rule instead: vesuvius.")
     ] = "",
@@ -41,10 +49,12 @@ def demo(
         show_history(past, data, as_json)
     elif as_json:
         raise Usage("The demo shows commands as they run.", "Say --json with --history only.")
+    elif source not in ("fragments", "phantom"):
+        raise Usage(f"There is no input {source!r}.", "Say --input fragments, or --input phantom.")
     else:
         from danseo.cli.play import play
 
-        play(out, data, width, node=node)
+        play(out, data, width, node=node, phantom=source == "phantom")
 
 
 def show_history(name: str, data: Path | None, as_json: bool) -> None:

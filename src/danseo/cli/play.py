@@ -106,23 +106,32 @@ is. Take the picture's transparency as the mask of papyrus instead.
 """
 
 
-def play(out: Path, data: Path | None, width: int, *, node: bool = False) -> None:
-    """Play the demo in the folder `out`; with `node`, on a node that is started for it."""
-    with environment(DANSEO_HOME=str(out)):
+def play(
+    out: Path, data: Path | None, width: int, *, node: bool = False, phantom: bool = False
+) -> None:
+    """Play the demo in the folder `out`; with `node`, on a node that is started for it.
+
+    With `phantom`, what is read are phantom scrolls, made for the occasion.
+    """
+    from danseo.cli.extras import extra
+
+    with environment(DANSEO_HOME=str(out)), extra("scroll" if phantom else "demo"):
         acts = Play(out, Console(highlight=False))
-        acts.everything(data or configuration.load().data, width, node)
+        acts.everything(data or configuration.load().data, width, node, phantom)
 
 
 class Play(Player):
     """The acts of the demo."""
 
-    def everything(self, data: Path | None, width: int, node: bool) -> None:
+    def everything(self, data: Path | None, width: int, node: bool, phantom: bool) -> None:
         """Play the challenge from an empty folder to the report."""
         from danseo.scroll.fragments import ink
 
         begun = time.monotonic()
         self.fresh_folder()
-        inputs = ink.prepare(self.home / "files", data, width=width)
+        if phantom:
+            self.say("Two scrolls are made, rolled up, scanned and unrolled: a minute or two.")
+        inputs = ink.prepare(self.home / "files", data, width=width, phantom=phantom)
         self.say(f"Input: {inputs.source}.")
         self._begin()
         with self._node() if node else contextlib.nullcontext():

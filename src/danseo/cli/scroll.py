@@ -36,6 +36,10 @@ SAMPLE: Final = (
 """Pindar, the opening of the first Olympian ode (476 BC): in the public domain for long."""
 
 
+_MOST: Final = 16_384
+"""Voxels along a side of a phantom; more than a mistyped size should start."""
+
+
 @group.command("phantom")
 def phantom(
     out: Annotated[Path, typer.Option(help="The volume to write, NAME.zarr.")],
@@ -243,6 +247,8 @@ def _size(text: str) -> list[int]:
     if len(parts) not in (1, 3) or not all(p.isascii() and p.isdigit() for p in parts):
         raise Usage(f"--size {text!r} is no size.", "Write voxels: 512, or 512,400,400 as z,y,x.")
     sides = [int(part[:9]) for part in parts]
+    if max(sides) > _MOST:
+        raise Usage(f"--size {text!r} is beyond {_MOST} voxels a side.", "Make a smaller phantom.")
     return sides * 3 if len(sides) == 1 else sides
 
 

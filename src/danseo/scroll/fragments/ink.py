@@ -127,15 +127,24 @@ METHODS: Final = (
 )
 
 
-def prepare(folder: Path, data: Path | None = None, *, width: int = WIDTH) -> Inputs:
+def prepare(
+    folder: Path, data: Path | None = None, *, width: int = WIDTH, phantom: bool = False
+) -> Inputs:
     """Write the files of the challenge into `folder` and return what they are.
 
-    The real fragments serve where `data` is a folder that holds them, the stand-in otherwise.
+    With `phantom`, two scrolls are made, rolled up and unrolled for it. Else the real fragments
+    serve where `data` is a folder that holds them, and the stand-in where not.
     Raise `Unavailable` where `data` is given and is no folder.
     """
     if data is not None and not data.is_dir():
         raise Unavailable(f"The data folder {data} is not there.", "Give another, or none.")
-    if data is not None and photographs.folder(data) is not None:
+    if phantom:
+        from danseo.scroll.fragments import rolled
+
+        train, test = rolled.pair(folder / ".rolled")
+        source, licence = "two phantom scrolls, unrolled along their true surface", "CC0-1.0"
+        baseline, goal = rolled.BASELINE, rolled.GOAL
+    elif data is not None and photographs.folder(data) is not None:
         train, test = (
             photographs.read(data, n, width) for n in (photographs.TRAIN, photographs.TEST)
         )
