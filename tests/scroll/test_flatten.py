@@ -17,6 +17,7 @@ from danseo.scroll.flatten import Distortion, Options, flatten, turned_round
 from danseo.scroll.surface import Surface, check, handedness, read_surface
 
 REAL = Path(os.environ.get("DANSEO_DATA", "/nowhere")) / "scroll" / "tifxyz"
+TRUE_LENGTHS = Options(upright=0)
 
 
 def roll(rows: int = 24, columns: int = 120, step: float = 4.0, cone: float = 0.0) -> Surface:
@@ -64,7 +65,7 @@ def test_a_roll_comes_out_on_the_grid_that_it_was_made_on() -> None:
 
 def test_steps_of_the_plane_are_equal_lengths_on_the_sheet() -> None:
     sheet = roll(cone=0.003)
-    flat, distortion = flatten(sheet, Options(step=3.0))
+    flat, distortion = flatten(sheet, Options(step=3.0, upright=0))
     assert flat.step == 3.0
     assert distortion.energy < 4 + 1e-4
     assert len(steps(flat)) > 2000
@@ -90,8 +91,8 @@ def test_moving_the_sheet_about_its_axis_changes_nothing_in_the_plane(
     moved = Surface(
         (sheet.xyz @ about_z + [shift, *turn[1:]]).astype(np.float32), None, sheet.step, 7.91
     )
-    here, one = flatten(sheet)
-    there, two = flatten(moved)
+    here, one = flatten(sheet, TRUE_LENGTHS)
+    there, two = flatten(moved, TRUE_LENGTHS)
     assert one.energy == pytest.approx(two.energy, abs=1e-6)
     assert one.energy < 4 + 1e-4
     rows, columns = (min(a, b) for a, b in zip(here.shape, there.shape, strict=True))
@@ -110,6 +111,21 @@ def test_the_page_is_never_mirrored_nor_upside_down(rows: int, columns: int, kno
     assert distortion.mirrored == (rows * columns < 0)
     assert handedness(flat) == 1
     assert np.nanmean(np.diff(flat.xyz[..., 2], axis=0)) > 3.7
+
+
+def test_a_low_strip_runs_straight_though_it_could_bend_for_less() -> None:
+    sheet = roll(16, 240)
+    turn = sheet.winding * 2 * np.pi  # type: ignore[operator]
+    rows = np.arange(16)[:, None] - 7.5
+    # The lower rows are longer than the upper here, and shorter there.
+    push = 0.3 * rows * np.sin(np.arange(240) / 40)
+    xyz = sheet.xyz + np.stack([push * np.cos(turn), push * np.sin(turn), 0 * push], axis=2)
+    bent = Surface(xyz.astype(np.float32), sheet.winding, sheet.step, sheet.voxel_um)
+    straight, held = flatten(bent)
+    free, loose = flatten(bent, TRUE_LENGTHS)
+    assert straight.shape[0] <= 17
+    assert free.shape[0] >= straight.shape[0] + 3
+    assert loose.energy < held.energy < 4.01
 
 
 def test_a_sheet_that_no_plane_can_hold_is_flattened_without_a_flip() -> None:
@@ -268,7 +284,15 @@ def test_a_surface_without_a_point_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"step": 0.0}, {"step": np.nan}, {"tolerance": 0.0}, {"turns": 0}, {"band": 0}]
+    "options",
+    [
+        {"step": 0.0},
+        {"step": np.nan},
+        {"tolerance": 0.0},
+        {"turns": 0},
+        {"band": 0},
+        {"upright": -1},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(Usage):
@@ -283,7 +307,7 @@ def test_turning_round_twice_is_the_surface_again() -> None:
 
 @pytest.mark.skipif(not REAL.exists(), reason="DANSEO_DATA holds no scroll/tifxyz")
 def test_the_real_surface_is_flattened_to_4_0010_without_a_flip() -> None:
-    flat, distortion = flatten(read_surface(REAL))
+    flat, distortion = flatten(read_surface(REAL), TRUE_LENGTHS)
     assert isinstance(distortion, Distortion)
     assert distortion.energy <= 4.0010
     assert distortion.flips == distortion.overlaps == 0

@@ -34,6 +34,8 @@ class Options:
 
     `step` is the distance between points of the plane in voxels, None for the surface's own.
     A turn that promises less than `tolerance` of energy ends the search, and so do `turns`.
+    `upright` weighs how nearly z runs down the page against true lengths. A low strip bends to one
+    side at next to no cost, by small errors in where the sheet was found; 0 lets it.
     `band` is the most points to solve for at once, 300,000 of them need about 0.7 GB; `overlap`
     is how many columns two bands share.
     """
@@ -41,6 +43,7 @@ class Options:
     step: float | None = None
     tolerance: float = 1e-8
     turns: int = 100
+    upright: float = 1.0
     band: int = 300_000
     overlap: int = 128
 
@@ -49,6 +52,8 @@ class Options:
             raise Usage(f"The plane's step is {self.step} voxels.", "Give a length above zero.")
         if not self.tolerance > 0:
             raise Usage(f"The tolerance is {self.tolerance}.", "Give a number above zero.")
+        if not (np.isfinite(self.upright) and self.upright >= 0):
+            raise Usage(f"upright is {self.upright}.", "Give a weight of at least zero.")
         for name in ("turns", "band", "overlap"):
             if getattr(self, name) < 1:
                 raise Usage(f"{name} is {getattr(self, name)}.", "Give a whole number from 1 up.")
@@ -109,6 +114,7 @@ def flatten(
         index_plane(surface, mesh),
         options.tolerance,
         options.turns,
+        options.upright,
         options.band,
         options.overlap,
         lambda part, words: tell(0.05 + 0.8 * part, words),

@@ -24,6 +24,7 @@ def unroll(
     start: Complexes,
     tolerance: float,
     turns: int,
+    upright: float,
     band: int,
     overlap: int,
     watch: Watch,
@@ -34,7 +35,9 @@ def unroll(
     `start` is a map without flips. Each island has a place and a direction of its own.
     """
     if len(mesh.points) <= band:
-        plane, taken = isometry(mesh, start, tolerance, turns, lambda p: watch(p, "Flattening"))
+        plane, taken = isometry(
+            mesh, start, tolerance, turns, upright, lambda p: watch(p, "Flattening")
+        )
         return plane, taken, 1
     cuts = list(_cuts(mesh, band, overlap))
     seams = _Seams(mesh)
@@ -50,7 +53,7 @@ def unroll(
             watch((done + part) / len(cuts), words)
 
         piece, vertices = mesh.part(quads)
-        plane, taken = isometry(piece, start[vertices], tolerance, turns, tell)
+        plane, taken = isometry(piece, start[vertices], tolerance, turns, upright, tell)
         mixed = np.clip((piece.column - first) / overlap, 0, 1)
         seams.add(quads, piece, vertices, plane, mixed * mixed * (3 - 2 * mixed))
         slowest = max(slowest, taken)

@@ -46,15 +46,18 @@ _HALVINGS: Final = 40
 class Energy:
     """The symmetric Dirichlet energy of maps of one mesh, and its derivative.
 
-    A map is a complex array (n,). With `bend` above 0 the energy of a singular value below it is
-    the parabola that touches it there, which is finite, and steep, where a triangle is flipped.
+    A map is a complex array (n,). `upright` is the weight of |f_z - d|^2, where d is the rotation
+    that lays the way down the sheet along +v. With `bend` above 0 the energy of a singular value
+    below it is the parabola that touches it there: finite, and steep, where a triangle is flipped.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, upright: float = 0.0) -> None:
         from scipy import sparse
 
         faces, corners = mesh.faces, mesh.corners
         self.areas = mesh.areas
+        self.down, self.slant = downward(mesh)
+        self._upright = upright * self.slant
         self.whole = float(self.areas.sum())
         opposite = np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)
         hats = 1j * opposite / (4 * self.areas[:, None])
@@ -80,6 +83,7 @@ class Energy:
         if bend == 0 and small.min() <= 0:
             return float("inf")
         each = large**2 + small**2 + _inverse_square(large, 0.0) + _inverse_square(small, bend)
+        each += self._upright * np.abs(z - self.down) ** 2
         return float(self.areas @ each) / self.whole
 
     def gradient(self, z: Complexes, bar: Complexes, bend: float = 0.0) -> Complexes:
@@ -90,6 +94,7 @@ class Energy:
         by_small = 2 * small + _inverse_square_slope(small, bend)
         weight = self.areas / self.whole
         on_z = weight * (by_large + by_small) * _direction(z, a)
+        on_z += weight * 2 * self._upright * (z - self.down)
         on_bar = weight * (by_large - by_small) * _direction(bar, b)
         return np.asarray(self._z_back @ on_z + self._bar_back @ on_bar)
 
@@ -104,8 +109,26 @@ class Energy:
         return 2 * (self._z_back @ sparse.diags(2 * self.areas) @ self._z).real
 
 
+def downward(mesh: Mesh) -> tuple[Complexes, Doubles]:
+    """Return the rotation of each triangle that lays its way down along +v, and its weight.
+
+    The way down is the derivative of z on the triangle; the weight is its square, 1 where the
+    sheet stands along z and 0 where it lies across.
+    """
+    a, b, c = mesh.corners.T
+    za, zb, zc = mesh.points[mesh.faces, 2].T
+    slope = ((zb - za) * (c - a) - (zc - za) * (b - a)) * -1j / (2 * mesh.areas)
+    steep = np.minimum(np.abs(slope), 1.0)
+    return 1j * _direction(slope, np.abs(slope)).conj(), steep**2
+
+
 def isometry(
-    mesh: Mesh, start: Complexes, tolerance: float, turns: int, watch: Watch | None = None
+    mesh: Mesh,
+    start: Complexes,
+    tolerance: float,
+    turns: int,
+    upright: float = 0.0,
+    watch: Watch | None = None,
 ) -> tuple[Complexes, int]:
     """Return the map of a mesh to the plane, complex (n,), and how many turns it took.
 
@@ -113,12 +136,13 @@ def isometry(
     when a turn promises less than `tolerance` of energy, or after so many `turns`. Each island
     has a place and a direction of its own. `watch` is told the turns, as a part of all.
     """
-    energy = Energy(mesh)
+    energy = Energy(mesh, upright)
     solve = _factorise(energy.matrix(), _firsts(mesh.island))
-    plane = _solve(solve, energy.pull(np.exp(1j * np.tile(_angles(mesh), 2))))
+    plane = _solve(solve, energy.pull(np.exp(1j * np.tile(_angles(mesh, upright), 2))))
     for _ in range(_RIGID_TURNS):
         z, _bar = energy.derivatives(plane)
         plane = _solve(solve, energy.pull(_direction(z, np.abs(z))))
+    plane, start = (_stand(mesh, energy, p) for p in (plane, start))
     descent = _Descent(energy, solve, watch or (lambda _: None), turns)
     for bend in _BENDS:
         if energy.stretches(plane)[1].min() > 0:
@@ -128,6 +152,15 @@ def isometry(
         plane = start
     plane = descent.run(plane, tolerance, turns, 0.0)
     return plane, descent.taken
+
+
+def _stand(mesh: Mesh, energy: Energy, plane: Complexes) -> Complexes:
+    """Turn each island so that its way down runs along +v on the whole."""
+    z, _bar = energy.derivatives(plane)
+    pulls = energy.areas * energy.slant * energy.down * _direction(z, np.abs(z)).conj()
+    island = mesh.island[mesh.faces[:, 0]]
+    turns = np.bincount(island, pulls.real) + 1j * np.bincount(island, pulls.imag)
+    return np.asarray(plane * _direction(turns, np.abs(turns))[mesh.island])
 
 
 class _Descent:
@@ -188,11 +221,13 @@ class _Descent:
         return q
 
 
-def _angles(mesh: Mesh) -> Doubles:
+def _angles(mesh: Mesh, upright: float) -> Doubles:
     """Return how far the plane of each quad is to be turned, (q,) in radians.
 
-    Least squares over shared edges. The angles are bilinear over blocks of quads: what is finer
-    than a block is soon found by the turns that follow, and the system stays small.
+    Least squares over shared edges, and over what says which way is down: in a strip of h rows
+    a turn between neighbours costs h^2 / 3 of stretch, against which `upright` weighs. The angles
+    are bilinear over blocks of quads: what is finer is soon found by the turns that follow, and
+    the system stays small.
     """
     from scipy import sparse
 
@@ -207,8 +242,14 @@ def _angles(mesh: Mesh) -> Doubles:
     across = (difference @ spread).tocsr()
     normal = across.T @ weight @ across
     small = 1e-9 * max(float(normal.diagonal().mean()), 1e-30)
-    solve = _factorise(normal + small * sparse.eye(blocks), np.zeros(0, np.int64))
-    return np.asarray(spread @ solve(across.T @ (weight @ mesh.turns)))
+    right = across.T @ (weight @ mesh.turns)
+    down, slant = downward(mesh)
+    # Rows may run up; angles are then about the half turn.
+    sense = 1.0 if float((slant * down.real).sum()) >= 0 else -1.0
+    high = count / (np.ptp(column) + 1)
+    hold = spread.T @ sparse.diags(3 * upright * slant[:count] / high**2)
+    solve = _factorise(normal + hold @ spread + small * sparse.eye(blocks), np.zeros(0, np.int64))
+    return np.asarray(spread @ solve(right + hold @ np.angle(sense * down[:count])))
 
 
 def _place_of_quads(mesh: Mesh) -> tuple[Integers, Integers]:
