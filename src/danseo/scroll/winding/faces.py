@@ -7,7 +7,7 @@ a thickness from the other face, and where neither is seen it stays, but for its
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit, prange
@@ -45,10 +45,9 @@ def centre(
     there = np.isfinite(radius)
     weight = gaussian_filter(there.astype(np.float32), ALONG) + np.float32(1e-3)
     profile = _profiles(np.nan_to_num(radius), fine, cell, rows, *axis, angles, reach)
-    for plane in profile:
-        plane *= there
-        gaussian_filter(plane, ALONG, output=plane)
-        plane /= weight
+    profile *= there
+    gaussian_filter(profile, (0, ALONG, ALONG), output=profile)
+    profile /= weight
     inner, outer = _faces(profile, 0.2 * thickness)
     both = np.isfinite(inner) & np.isfinite(outer) & there
     if both.sum() < 0.05 * there.sum():
@@ -65,7 +64,7 @@ def centre(
     known = np.isfinite(middle) & there & (np.abs(middle) < FAR * thickness)
     sure = np.where(np.isfinite(inner) & np.isfinite(outer), 1.0, 0.5) * known
     moved = _spread(np.where(known, middle, 0), sure, SPREAD, 0.03, 0.0)
-    return radius + median_filter(moved, 3, mode="nearest")
+    return np.asarray(radius + median_filter(moved, 3, mode="nearest"))
 
 
 def _spread(

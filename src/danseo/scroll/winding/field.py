@@ -247,14 +247,15 @@ def _offset(
     gaussian_filter(imaginary, sigma, output=imaginary, truncate=3.0)
     amplitude = np.hypot(real, imaginary)
     amplitude /= gaussian_filter(weight, sigma, truncate=3.0) + np.float32(0.05)
-    return np.arctan2(imaginary, real) / np.float32(2 * np.pi), amplitude
+    off = (np.arctan2(imaginary, real) / np.float32(2 * np.pi)).astype(np.float32)
+    return off, amplitude.astype(np.float32)
 
 
 @njit(parallel=True, cache=True, fastmath=True)
 def _directions(
     normal: Shorts, mass: Floats, x0: Floats, y0: Floats, cell: int, weight: Floats
 ) -> tuple[Shorts, Shorts]:
-    """Return theta / 2 pi and normals, turned outward, times turns a cell. Fade weight at the axis."""
+    """Return theta / 2 pi, and outward normals times turns a cell. Fades `weight` at the axis."""
     _, nz, ny, nx = normal.shape
     turn = np.empty((nz, ny, nx), np.int16)
     slope = np.empty((3, nz, ny, nx), np.int16)
@@ -287,7 +288,7 @@ def _wrapped(a: Any, b: Any) -> Any:
 
 @njit(parallel=True, cache=True, fastmath=True)
 def _right(w: Floats, slope: Shorts, turn: Shorts, plain: float, round_: float) -> Floats:
-    """The right side of the normal equations for differences plain * slope + round_ * theta / 2 pi."""
+    """Right side of the normal equations for differences plain * slope + round_ * theta / 2 pi."""
     nz, ny, nx = w.shape
     out = np.empty_like(w)
     p, r = np.float32(plain * 0.5 / SCALE), np.float32(round_)

@@ -66,13 +66,14 @@ def compare(found: Surface, true: Surface, there: Mask | None = None, within: fl
     points, target = found.xyz[mine].astype(float), true.xyz[real].astype(float)
     reach = max(within, 0.0) + 1.5 * max(true.step, found.step)
 
+    normal = normals(true.xyz).astype(np.float64)
     # The truth without its torn parts for coverage, with them for what was found.
     whole = true.valid & np.isfinite(true.winding)
     every = true.xyz[whole].astype(float)
     near, at = cKDTree(every).query(points, distance_upper_bound=reach)
     hit = np.isfinite(near)
     off = np.full(len(points), np.nan)
-    off[hit] = _along(points[hit], every[at[hit]], normals(true.xyz)[whole][at[hit]])
+    off[hit] = _along(points[hit], every[at[hit]], normal[whole][at[hit]])
     close = hit & (np.abs(off) <= within)
     slip = np.full(len(points), np.nan)
     slip[close] = found.winding[mine][close] - true.winding[whole][at[close]]
@@ -80,7 +81,7 @@ def compare(found: Surface, true: Surface, there: Mask | None = None, within: fl
         return Match(0.0, 0.0, 0.0, 1.0, float("nan"), float("nan"), len(points))
     slip -= np.round(np.nanmedian(slip))
     return Match(
-        _coverage(points, target, normals(true.xyz)[real], within, reach),
+        _coverage(points, target, normal[real], within, reach),
         float((np.abs(slip[close]) >= 0.5).mean()),
         _switched(mine, slip),
         float((~close).mean()),
@@ -94,7 +95,7 @@ def _along(points: Doubles, feet: Doubles, normal: Doubles) -> Doubles:
     """Return the distance along the normal at `feet`, plain where there is no normal."""
     apart = points - feet
     along = (apart * normal).sum(1)
-    return np.where(np.isfinite(along), along, np.linalg.norm(apart, axis=1))
+    return np.asarray(np.where(np.isfinite(along), along, np.linalg.norm(apart, axis=1)))
 
 
 def _coverage(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from danseo.core.errors import Unfit
 
 if TYPE_CHECKING:
-    from danseo.scroll.winding.tensor import Bytes, Cells, Floats
+    from danseo.scroll.winding.tensor import Bytes, Cells
 
 REACH: Final = 64
 """Samples to either side of a cell, half a cell apart."""
@@ -76,7 +76,7 @@ def _mode(values: NDArray[Any]) -> float:
         width = x[half - 1 :] - x[: len(x) - half + 1]
         at = int(np.argmin(width))
         x = x[at : at + half]
-    return float(np.median(x))
+    return float(x[len(x) // 2])
 
 
 @njit(cache=True)
@@ -95,7 +95,7 @@ def _sample(fine: Bytes, z: float, y: float, x: float) -> float:
 
 
 @njit(cache=True)
-def _runs(fine: Bytes, where: NDArray[np.int64], normals: Floats) -> NDArray[np.float64]:
+def _runs(fine: Bytes, where: NDArray[np.int64], normals: NDArray[Any]) -> NDArray[np.float64]:
     """Return (runs, 4): length, mass, distance to the next run's middle (or NaN), line number."""
     out = np.empty((len(where) * 8, 4))
     count = 0
@@ -111,7 +111,7 @@ def _runs(fine: Bytes, where: NDArray[np.int64], normals: Floats) -> NDArray[np.
             smooth[s] = 0.25 * line[s - 1] + 0.5 * line[s] + 0.25 * line[s + 1]
         smooth[0], smooth[2 * REACH] = line[0], line[2 * REACH]
         begin, last, previous = -1.0, -1.0, -1
-        mass, gap_mass = 0.0, 0.0
+        mass = 0.0
         for s in range(1, 2 * REACH + 1):
             if line[s] < -0.9:
                 begin, last, previous = -1.0, -1.0, -1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -93,12 +94,18 @@ class Report:
 
 
 def segment(
-    volume: Volume, options: Options | None = None, progress: Progress | None = None
+    volume: Volume,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    *,
+    workers: int | str = 1,
+    scratch: Path | None = None,
 ) -> tuple[Surface, Report]:
     """Return the sheet of a rolled volume, with total angles, and a report.
 
-    Raises `Unfit` where the volume shows no sheets, no umbilicus inside it, no turning or too few
-    windings, and `Usage` where it is constant; each says what was found.
+    `workers` share the tiles of the first part; in the folder `scratch` they are kept, so that an
+    interrupted run goes on. Raises `Unfit` where the volume is constant, shows no sheets, no
+    umbilicus inside it, no turning or too few windings; it says what was found.
     """
     options = options or Options()
     tell = progress or (lambda part, what: None)
@@ -108,6 +115,8 @@ def segment(
         cell_size(volume.voxel_um, options.thickness_um),
         find_window(volume, options.seed),
         _part(tell, 0.02, 0.4),
+        workers=workers,
+        scratch=scratch,
     )
     tell(0.4, "umbilicus")
     axis = (
@@ -287,9 +296,9 @@ def _roots(
 ) -> NDArray[np.float64]:
     """Radius (voxels) where f = base + sense * angle along each ray, (rows, columns), or NaN.
 
-    Of several roots the one with most weight at it is taken: f means little where there is no sheet.
+    Of several roots the one with most weight at it is taken: f means little off the sheet.
     """
-    nz, ny, nx = f.shape
+    ny, nx = f.shape[1], f.shape[2]
     half = (cell - 1) / 2
     out = np.full((len(rows), len(angles)), np.nan)
     for r in prange(len(rows)):

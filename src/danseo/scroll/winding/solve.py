@@ -6,8 +6,9 @@ Minimises, over cells a and faces (a, b),
 
 with conductance c_ab the harmonic mean of the two cells' weights and no flow through the outer
 faces. Conjugate gradients, preconditioned by one multigrid V-cycle (coarse cells are averages of
-2 x 2 x 2, prolongation is constant, coarse conductances are halved as for a rediscretised Laplacian;
-Briggs, Henson & McCormick, *A Multigrid Tutorial*, ch. 7). All arrays are float32 [z, y, x].
+2 x 2 x 2, prolongation is constant, coarse conductances are halved, as for a Laplacian
+discretised anew; Briggs, Henson & McCormick, *A Multigrid Tutorial*, ch. 7). All arrays are
+float32 [z, y, x].
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from danseo.scroll.winding.tensor import Floats
@@ -84,11 +86,11 @@ def _cycle(levels: list[tuple[Floats, Floats, float]], level: int, right: Floats
 
 
 def _dot(a: Floats, b: Floats) -> float:
-    return float(_inner(a.ravel(), b.ravel()))
+    return float(_inner(a.ravel(), b.ravel()).sum())
 
 
 @njit(parallel=True, cache=True, fastmath=True)
-def _inner(a: Floats, b: Floats) -> float:
+def _inner(a: Floats, b: Floats) -> NDArray[np.float64]:
     # Sums of fixed blocks in a fixed order: the result does not depend on the number of threads.
     size = 1 << 16
     blocks = (a.size + size - 1) // size
@@ -98,7 +100,7 @@ def _inner(a: Floats, b: Floats) -> float:
         for i in range(k * size, min(a.size, (k + 1) * size)):
             total += float(a[i]) * float(b[i])
         part[k] = total
-    return part.sum()
+    return part
 
 
 @njit(parallel=True, cache=True, fastmath=True)

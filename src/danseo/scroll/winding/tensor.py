@@ -10,15 +10,19 @@ Everything is done by tiles with a margin, so that no tile shows in the result.
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from danseo.core.errors import Invalid, Usage
+from danseo.core.errors import Unfit
+from danseo.scroll.tiles import run_tiles
 from danseo.scroll.volume import Box
 
 if TYPE_CHECKING:
@@ -37,6 +41,8 @@ MARGIN: Final = 8
 """Cells read around a tile: more than the reach of both filters."""
 TILE: Final = 64
 """Edge of a tile in cells."""
+_FILES: Final = ("fine.npy", "normal.npy", "coherence.npy")
+_TYPES: Final = (np.uint8, np.int16, np.float32)
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def find_window(volume: Volume, seed: int = 0) -> Window:
     values = np.concatenate(blocks)
     low, high = (float(q) for q in np.quantile(values, (0.002, 0.998)))
     if not high > low:
-        raise Usage(
+        raise Unfit(
             f"The volume is {low:g} wherever it was looked at, so it shows no sheet.",
             "Give a CT volume that has papyrus in it, or cut it elsewhere.",
         )
@@ -118,26 +124,84 @@ def find_window(volume: Volume, seed: int = 0) -> Window:
 
 
 def reduce_volume(
-    volume: Volume, cell: int, window: Window, progress: Progress | None = None
+    volume: Volume,
+    cell: int,
+    window: Window,
+    progress: Progress | None = None,
+    *,
+    workers: int | str = 1,
+    scratch: Path | None = None,
 ) -> Cells:
-    """Reduce a volume to cells, tile by tile. What does not fill a cell at the far ends is left out.
+    """Reduce a volume to cells, tile by tile. What does not fill a last cell is left out.
 
-    Raises `Invalid` where the volume holds NaN or infinity.
+    Tiles are shared by `workers` (see `danseo.scroll.tiles`). In the folder `scratch` the arrays
+    are kept in files, and tiles that are done there are not done again.
     """
     shape = tuple(n // cell for n in volume.shape)
-    fine = np.zeros(tuple(2 * n for n in shape), np.uint8)
-    normal = np.zeros((3, *shape), np.int16)
-    coherence = np.zeros(shape, np.float32)
     tiles = list(_tiles(shape))
-    for done, (start, stop) in enumerate(tiles):
-        if progress is not None:
-            progress(done / len(tiles), f"normals, tile {done + 1} of {len(tiles)}")
-        one = reduce_tile(volume, cell, window, start, stop)
+    if workers != 1 and scratch is None:
+        with tempfile.TemporaryDirectory() as folder:
+            kept = reduce_volume(
+                volume, cell, window, progress, workers=workers, scratch=Path(folder)
+            )
+            return replace(
+                kept,
+                fine=kept.fine.copy(),
+                normal=kept.normal.copy(),
+                coherence=kept.coherence.copy(),
+            )
+    arrays = _arrays(shape) if scratch is None else None
+    if scratch is not None:
+        question = repr((volume.identity, cell, window)).encode()
+        scratch = scratch / hashlib.sha256(question).hexdigest()[:16]
+        if not (scratch / "tiles.done").exists():
+            _create(scratch, shape)
+    task = _Reduction(volume, cell, window, arrays, scratch)
+    marks = None if scratch is None else scratch / "tiles.done"
+    tell = None if progress is None else lambda part, what: progress(part, f"normals, {what}")
+    run_tiles(task, tiles, marks=marks, workers=workers, progress=tell)
+    fine, normal, coherence = arrays or _opened(scratch or Path())
+    return Cells(cell, fine, normal, coherence, window)
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """The work on one tile: called with its ends, it fills its part of the arrays."""
+
+    volume: Volume
+    cell: int
+    window: Window
+    arrays: tuple[Bytes, Shorts, Floats] | None
+    scratch: Path | None
+
+    def __call__(self, tile: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+        start, stop = tile
+        fine, normal, coherence = self.arrays or _opened(self.scratch or Path())
+        one = reduce_tile(self.volume, self.cell, self.window, start, stop)
         z, y, x = (slice(a, b) for a, b in zip(start, stop, strict=True))
         fine[tuple(slice(2 * a, 2 * b) for a, b in zip(start, stop, strict=True))] = one[0]
         normal[:, z, y, x] = one[1]
         coherence[z, y, x] = one[2]
-    return Cells(cell, fine, normal, coherence, window)
+
+
+def _arrays(shape: tuple[int, ...]) -> tuple[Bytes, Shorts, Floats]:
+    return (
+        np.zeros(tuple(2 * n for n in shape), np.uint8),
+        np.zeros((3, *shape), np.int16),
+        np.zeros(shape, np.float32),
+    )
+
+
+def _create(folder: Path, shape: tuple[int, ...]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    fine = tuple(2 * n for n in shape)
+    for name, dtype, size in zip(_FILES, _TYPES, (fine, (3, *shape), shape), strict=True):
+        np.lib.format.open_memmap(folder / name, mode="w+", dtype=dtype, shape=size).flush()
+
+
+def _opened(folder: Path) -> tuple[Bytes, Shorts, Floats]:
+    fine, normal, coherence = (np.asarray(np.load(folder / n, mmap_mode="r+")) for n in _FILES)
+    return fine, normal, coherence
 
 
 def reduce_tile(
@@ -172,13 +236,7 @@ def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int,
 def _read(volume: Volume, corner: list[int], edges: list[int]) -> NDArray[Any]:
     z, y, x = corner
     dz, dy, dx = edges
-    block = volume.read(Box(z, z + dz, y, y + dy, x, x + dx), 0)
-    if block.dtype.kind == "f" and not np.isfinite(block).all():
-        raise Invalid(
-            f"The volume holds NaN or infinity near z={z}, y={y}, x={x}.",
-            "Replace them, for instance by the value of air, and say so where you keep the volume.",
-        )
-    return block
+    return volume.read(Box(z, z + dz, y, y + dy, x, x + dx), 0)
 
 
 def _pool(block: NDArray[Any], by: int) -> Floats:

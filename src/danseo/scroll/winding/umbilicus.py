@@ -71,7 +71,7 @@ def find_umbilicus(cells: Cells, seed: int = 0) -> Umbilicus:
     )
 
 
-def _sample(cells: Cells, seed: int, most: int = 300_000) -> tuple[Doubles, Doubles, Doubles]:
+def _sample(cells: Cells, seed: int, most: int = 100_000) -> tuple[Doubles, Doubles, Doubles]:
     """Return points (x, y, z), in-plane normals and weights of cells that look like sheet."""
     weight = cells.coherence * np.clip(cells.material(), 0, 1)
     good = np.flatnonzero(weight > 0.2)
@@ -83,16 +83,18 @@ def _sample(cells: Cells, seed: int, most: int = 300_000) -> tuple[Doubles, Doub
     if good.size > most:
         good = np.random.default_rng(seed).choice(good, most, replace=False)
     z, y, x = np.unravel_index(good, cells.shape)
-    points = np.stack([x, y, z], axis=1) * float(cells.cell) + (cells.cell - 1) / 2
+    points = (np.stack([x, y, z], axis=1) * cells.cell + (cells.cell - 1) / 2).astype(np.float64)
     flat = cells.normal.reshape(3, -1)[:, good].T / 32767.0
     size = np.hypot(flat[:, 0], flat[:, 1])
-    return points, flat[:, :2] / np.maximum(size, 1e-6)[:, None], weight.ravel()[good] * size
+    weights = (weight.ravel()[good] * size).astype(np.float64)
+    flat = flat[:, :2] / np.maximum(size, 1e-6)[:, None]
+    return points, flat.astype(np.float64), weights
 
 
 def _start(points: Doubles, normals: Doubles, weights: Doubles, cells: Cells) -> Doubles:
     """Return the best of a grid of candidates: least squares alone is misled by lines far away."""
     _, ny, nx = (n * cells.cell for n in cells.shape)
-    few = slice(None, None, max(1, len(points) // 20_000))
+    few = slice(None, None, max(1, len(points) // 5_000))
     best, at = -1.0, np.zeros(2)
     for y in np.linspace(-0.5, 1.5, 33) * ny:
         for x in np.linspace(-0.5, 1.5, 33) * nx:
