@@ -38,7 +38,7 @@ def read(values: np.ndarray, mask: np.ndarray | None = None, **options: object) 
     return transcribe(values, mask, TextOptions(**options), net())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("letter", [30, 60, 110])
+@pytest.mark.parametrize("letter", [30, 60, 90])
 def test_a_light_page_is_read_at_any_size(letter: int) -> None:
     written, values = sheet(letter, letter)
     got = read(values)
@@ -66,10 +66,10 @@ def test_sixteen_bits_read_as_floats_do() -> None:
     assert whole.text()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_scroll_without_ink_is_not_read(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    empty = np.zeros((160, 1200), np.bool_)
+    empty = np.zeros((160, 900), np.bool_)
     got = read(degrade(empty, 40, draw_wear(rng, 1.0), rng), look_around=False)
     assert len(got.letters) <= 1
     if not got.lines:
@@ -79,7 +79,7 @@ def test_a_scroll_without_ink_is_not_read(seed: int) -> None:
 def test_noise_of_any_grain_is_not_read() -> None:
     rng = np.random.default_rng(1)
     for grain in (0.0, 2.0, 6.0, 15.0):
-        noise = gaussian_filter(rng.standard_normal((200, 1000)), grain)
+        noise = gaussian_filter(rng.standard_normal((160, 800)), grain)
         values = (noise - noise.min()) / np.ptp(noise)
         assert len(read(values, look_around=False).letters) <= 1
 
@@ -116,6 +116,16 @@ def test_a_page_that_lies_wrong_is_named_and_not_turned(
     there = np.zeros(values.shape, np.bool_)
     there[v0:v1, u0:u1] = True
     assert there[:: flip[0], :: flip[1]][first[1] : first[3], first[0] : first[2]].mean() > 0.7
+
+
+def test_a_page_that_cannot_be_read_as_it_lies_says_how_it_can() -> None:
+    rng = np.random.default_rng(11)
+    written = page("ΑΓΕΑΡΓΥΑΓΑΤΡΕΑΓ", 70, 700, 40, rng, "DejaVu Sans")
+    turned = np.ascontiguousarray(degrade(written.mask, 40, LIGHT, rng)[::-1, ::-1])
+    got = read(turned)
+    assert "upside down" in got.warnings[0].lower()
+    assert "lies='turned'" in got.warnings[0]
+    assert score(written.text.split(), [read(turned, lies="turned").text()]).cer < 0.1
 
 
 def test_a_sloping_page_is_read() -> None:

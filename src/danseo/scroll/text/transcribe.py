@@ -43,6 +43,11 @@ _OVERLAP: Final = 0.3
 """How far two letters side by side may reach into each other, as a share of the narrower."""
 
 _FAINT: Final = 0.08
+"""The chance of a letter below which a place is not looked at."""
+
+_FEW: Final = 4
+"""Fewer letters than this do not say how a page lies."""
+
 LIES: Final = {
     "upright": "as it lies",
     "mirrored": "mirrored",
@@ -166,19 +171,13 @@ def transcribe(
     if values.shape[0] < least or values.shape[1] < least:
         return _nothing(options, f"The map, {values.shape}, is smaller than a letter.")
     bounds = LineOptions(options.letter_px, options.smallest_px, options.largest_px)
-    best: tuple[_Read, ...] = ()
     heights = letter_heights(sheet.ink, sheet.mask, bounds)
-    for k, height in enumerate(heights):
-        tell(0.1 + 0.5 * k / len(heights), f"reading letters of {height:.0f} pixels")
-        read = sheet.read(find_lines(sheet.ink, sheet.mask, height))
-        best = max(best, read, key=_covered)
-    if _covered(best) == 0:
-        return _nothing(options, "No writing was found: no shape on the map is surely a letter.")
+    best = sheet.best(heights, lambda done, what: tell(0.1 + 0.5 * done, what))
     tell(0.6, "reading again along the letters")
     best = sheet.read(tuple(_closer(read) for read in best))
     kept = [read for read in best if read.legible()]
     if not kept:
-        return _nothing(options, "No writing was found: no shape on the map is surely a letter.")
+        return _nothing(options, _why_nothing(sheet, heights, options))
     tell(0.8, "looking at the page from the other sides")
     fits = sheet.fits([read.line for read in kept], options)
     lines = tuple(read.as_line(sheet, options.lies) for read in kept)
@@ -252,6 +251,14 @@ class _Sheet:
     def read(self, lines: tuple[TextLine, ...]) -> tuple[_Read, ...]:
         """Read along each of the lines."""
         return tuple(self._read(line) for line in lines)
+
+    def best(self, heights: tuple[float, ...], tell: Progress) -> tuple[_Read, ...]:
+        """What is read at the one of `heights` that lets most be read; empty where none does."""
+        best: tuple[_Read, ...] = ()
+        for k, height in enumerate(heights):
+            tell(k / len(heights), f"reading letters of {height:.0f} pixels")
+            best = max(best, self.read(find_lines(self.ink, self.mask, height)), key=_covered)
+        return best
 
     def _read(self, line: TextLine) -> _Read:
         shapes, at = self.shapes(line)
@@ -395,6 +402,20 @@ def _sign(reading: Reading, dot: float, underdots: bool) -> str:
 
 def _nothing(options: TextOptions, why: str) -> Transcript:
     return Transcript((), 0.0, (), 0.0, options.dot, (why,))
+
+
+def _why_nothing(sheet: _Sheet, heights: tuple[float, ...], options: TextOptions) -> str:
+    """Why nothing was read: there is no writing, or the page lies another way."""
+    why = "No writing was found: no shape on the map is surely a letter."
+    for lies in LIES if options.look_around else ():
+        if lies == options.lies:
+            continue
+        other = sheet.lying(options.lies).lying(lies)
+        found = [read for read in other.best(heights, lambda _done, _what: None) if read.legible()]
+        letters = sum(r.confidence > options.dot for read in found for r in read.readings)
+        if letters >= _FEW:
+            why += f" {LIES[lies].capitalize()} there are {letters}: read it with lies={lies!r}."
+    return why
 
 
 def _warnings(fits: dict[str, float], lies: str, letters: int) -> tuple[str, ...]:
