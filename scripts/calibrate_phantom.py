@@ -32,6 +32,8 @@ Floats = npt.NDArray[np.float32]
 SIDE: Final = 128
 RECIPE: Final = Recipe(seed=3, shape=(SIDE, 420, 420), pitch_um=200, letter_um=600)
 """The crop's own windings are wider than the phantom's by default: about 200 um here."""
+WRITTEN: Final = Recipe(seed=2, shape=(252, 280, 280), ink_um=(16, 16))
+"""A roll that shows one line of letters of the usual size, in ink of middling thickness."""
 AXES: Final = ("along the scroll (z)", "across the sheets (y)", "along the sheets (x)")
 LAGS: Final = 48
 LEVELS: Final = np.arange(0, 257, 8)
@@ -55,9 +57,7 @@ def main(data: Path, pictures: Path) -> dict[str, Any]:
         real, label = cube["ct"].astype(np.float32), cube["label_sheet"]
     spiral = make_spiral(RECIPE)
     sheet = write_sheet(RECIPE, "ΜΗΝΙΝΑΕΙΔΕΘΕΑ", SIDE, int(np.ceil(spiral.width)))
-    shown = find_window(RECIPE, spiral, sheet)
-    seen = np.concatenate([brightness(RECIPE, spiral, sheet, z, z + 64) for z in (0, 64)])
-    voxels = digitise(RECIPE, seen, shown).astype(np.float32)
+    voxels = _digitised(RECIPE, spiral, sheet)
     corner = _corner(spiral)
     made = voxels[:, corner[0] : corner[0] + SIDE, corner[1] : corner[1] + SIDE]
     middle = np.abs(_depths(spiral, corner)) < 5  # as thick as the crop's label
@@ -65,8 +65,16 @@ def main(data: Path, pictures: Path) -> dict[str, Any]:
     pictures.mkdir(parents=True, exist_ok=True)
     _draw_curves(curves, pictures / "phantom-calibration.png")
     _draw_slices(made, pictures / "phantom-slices.png")
-    _draw_sheet(spiral, sheet, voxels, pictures / "phantom-sheet.png")
+    _draw_sheet(pictures / "phantom-sheet.png")
     return {name: _told(each) for name, each in curves.items()}
+
+
+def _digitised(recipe: Recipe, spiral: Spiral, sheet: Sheet) -> Floats:
+    """Return the whole volume in grey levels."""
+    shown = find_window(recipe, spiral, sheet)
+    starts = range(0, spiral.height, 64)
+    parts = [brightness(recipe, spiral, sheet, z, min(z + 64, spiral.height)) for z in starts]
+    return digitise(recipe, np.concatenate(parts), shown).astype(np.float32)
 
 
 def measure(voxels: Floats, label: npt.NDArray[np.bool_]) -> Curves:
@@ -151,21 +159,24 @@ def _draw_slices(made: Floats, path: Path) -> None:
     plt.close(figure)
 
 
-def _draw_sheet(spiral: Spiral, sheet: Sheet, voxels: Floats, path: Path) -> None:
-    """Draw the inner face of a stretch of the sheet at two depths, and the truth below."""
+def _draw_sheet(path: Path) -> None:
+    """Draw the inner face of a stretch of a sheet at two depths, and the truth below."""
     from scipy.ndimage import map_coordinates
 
     plt = _plotting()
-    part = np.s_[:, 200:1000]
-    xyz = surface_at(RECIPE, 1.0, spiral).xyz[part]
-    normal = normals_at(RECIPE, 1.0, spiral)[part]
+    spiral = make_spiral(WRITTEN)
+    sheet = write_sheet(WRITTEN, "ΜΗΝΙΝΑΕΙΔΕΘΕΑ", spiral.height, int(np.ceil(spiral.width)))
+    voxels = _digitised(WRITTEN, spiral, sheet)
+    part = np.s_[:, 100:900]
+    xyz = surface_at(WRITTEN, 1.0, spiral).xyz[part]
+    normal = normals_at(WRITTEN, 1.0, spiral)[part]
     rows = []
     for depth in (-9.0, -7.5):
         x, y, z = np.moveaxis(xyz + depth * normal, -1, 0)
         rows.append(map_coordinates(voxels, [z, y, x], order=1, mode="nearest"))
     ink, decoy = sheet.masks.ink[part], sheet.masks.decoy[part]
     rows.append(np.where(ink, 240.0, np.where(decoy, 110.0, 25.0)))
-    figure, panels = plt.subplots(3, 1, figsize=(10, 5), layout="constrained")
+    figure, panels = plt.subplots(3, 1, figsize=(10, 8), layout="constrained")
     titles = ("9 voxels inside the middle", "7.5 voxels inside it", "truth: ink and decoys")
     for panel, row, title in zip(panels, rows, titles, strict=True):
         panel.imshow(row, cmap="gray", vmin=0, vmax=255)
