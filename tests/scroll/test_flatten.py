@@ -187,7 +187,7 @@ def test_parts_of_a_shifted_grid_are_placed_by_total_angle() -> None:
     assert abs(flat.shape[1] - whole.shape[1]) <= 2
 
 
-@pytest.mark.parametrize("make", [roll, lambda: bumpy(3.0)])
+@pytest.mark.parametrize("make", [roll, lambda: bumpy(3.0), lambda: bumpy(8.0)])
 def test_bands_give_what_one_solve_gives(make: Callable[[], Surface]) -> None:
     sheet = make()
     sheet.xyz[5:9, 40:44] = np.nan

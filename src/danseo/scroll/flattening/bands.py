@@ -3,7 +3,8 @@
 Each band is mapped to the plane alone. It is then turned and shifted, rigidly, onto what the bands
 before it placed of the quads that both have, and over these columns the two maps are mixed, from
 the old to the new along a smooth step. A vertex has one place, so there is no gap at a seam. What
-hangs together only by way of a later band lies apart until that band joins it.
+hangs together only by way of a later band lies apart until that band joins it. In the end each
+seam, with as many columns on either side, is made better with all around it held fast.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from danseo.scroll.flattening.isometry import isometry
+from danseo.scroll.flattening.isometry import isometry, relax
 from danseo.scroll.flattening.mesh import Complexes, Integers, Mesh
 from danseo.scroll.flattening.place import fit
 
@@ -50,14 +51,35 @@ def unroll(
             continue
 
         def tell(part: float, done: float = number, words: str = words) -> None:
-            watch((done + part) / len(cuts), words)
+            watch(0.9 * (done + part) / len(cuts), words)
 
         piece, vertices = mesh.part(quads)
         plane, taken = isometry(piece, start[vertices], tolerance, turns, upright, tell)
         mixed = np.clip((piece.column - first) / overlap, 0, 1)
         seams.add(quads, piece, vertices, plane, mixed * mixed * (3 - 2 * mixed))
         slowest = max(slowest, taken)
+    for number, (first, _last) in enumerate(cuts[1:]):
+        watch(0.9 + 0.1 * number / len(cuts), "Smoothing the seams")
+        quads = np.flatnonzero((column >= first - overlap) & (column < first + 2 * overlap))
+        if len(quads):
+            _smooth(mesh, seams.plane, quads, tolerance, turns, upright)
     return seams.plane, slowest, len(cuts)
+
+
+def _smooth(
+    mesh: Mesh, plane: Complexes, quads: Integers, tolerance: float, turns: int, upright: float
+) -> None:
+    """Better the map of some quads in place, with the vertices that others share held fast."""
+    piece, vertices = mesh.part(quads)
+    outside = np.ones(len(mesh.faces) // 2, bool)
+    outside[quads] = False
+    shared = np.zeros(len(mesh.points), bool)
+    shared[mesh.faces[np.tile(outside, 2)]] = True
+    # A vertex where two parts of the piece only touch is in both, and must not move in either.
+    shared |= np.bincount(vertices, minlength=len(shared)) > 1
+    held = shared[vertices]
+    better = relax(piece, plane[vertices], held, tolerance, turns, upright)
+    plane[vertices[~held]] = better[~held]
 
 
 def _cuts(mesh: Mesh, band: int, overlap: int) -> Iterator[tuple[int, int]]:

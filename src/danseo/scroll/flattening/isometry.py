@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from danseo.scroll.flattening.mesh import Complexes, Doubles, Integers, Mesh
+from danseo.scroll.surface import Mask
 
 Solve = Callable[[Any], Any]
 Watch = Callable[[float], None]
@@ -41,6 +42,8 @@ _BENDS: Final = (0.5, 0.25, 0.1)
 """Singular values below which the energy is a parabola, one after the other, to undo flips."""
 _UNBENDING_TURNS: Final = 40
 _HALVINGS: Final = 40
+_HOLD: Final = 1e8
+"""The weight of a vertex that is to stay, in usual weights of the matrix."""
 
 
 class Energy:
@@ -144,14 +147,33 @@ def isometry(
         plane = _solve(solve, energy.pull(_direction(z, np.abs(z))))
     plane, start = (_stand(mesh, energy, p) for p in (plane, start))
     descent = _Descent(energy, solve, watch or (lambda _: None), turns)
-    for bend in _BENDS:
-        if energy.stretches(plane)[1].min() > 0:
-            break
-        plane = descent.run(plane, tolerance, _UNBENDING_TURNS, bend)
+    plane = descent.unflip(plane, tolerance)
     if energy.stretches(plane)[1].min() <= 0:
         plane = start
     plane = descent.run(plane, tolerance, turns, 0.0)
     return plane, descent.taken
+
+
+def relax(
+    mesh: Mesh,
+    plane: Complexes,
+    held: Mask,
+    tolerance: float,
+    turns: int,
+    upright: float = 0.0,
+) -> Complexes:
+    """Return a better map (n,) with the vertices `held` (n,) where they are.
+
+    It may come back with a flip only where the map given has one.
+    """
+    energy = Energy(mesh, upright)
+    inner = _factorise(energy.matrix(), np.flatnonzero(held), _HOLD)
+    free = ~held[:, None]
+    descent = _Descent(energy, lambda right: free * inner(free * right), lambda _: None, turns)
+    plane = descent.unflip(plane, tolerance)
+    if energy.stretches(plane)[1].min() <= 0:
+        return plane
+    return descent.run(plane, tolerance, turns, 0.0)
 
 
 def _stand(mesh: Mesh, energy: Energy, plane: Complexes) -> Complexes:
@@ -169,6 +191,14 @@ class _Descent:
     def __init__(self, energy: Energy, solve: Solve, watch: Watch, turns: int) -> None:
         self.energy, self.solve, self.watch, self.turns = energy, solve, watch, turns
         self.taken = 0
+
+    def unflip(self, plane: Complexes, tolerance: float) -> Complexes:
+        """Undo flips, as far as that can be done."""
+        for bend in _BENDS:
+            if self.energy.stretches(plane)[1].min() > 0:
+                break
+            plane = self.run(plane, tolerance, _UNBENDING_TURNS, bend)
+        return plane
 
     def run(self, plane: Complexes, tolerance: float, turns: int, bend: float) -> Complexes:
         """Descend; with `bend`, only until no triangle is flipped."""
@@ -287,17 +317,17 @@ def _dual_weights(mesh: Mesh, row: Integers) -> Doubles:
     return np.where(below, shape, 1 / shape)
 
 
-def _factorise(matrix: Any, pinned: Integers) -> Solve:
+def _factorise(matrix: Any, pinned: Integers, weight: float = 1.0) -> Solve:
     """Return the solve of a symmetric positive matrix whose null vectors the pins take away.
 
-    A pin adds weight to one vertex of an island. Moving the whole island costs nothing, so the
-    solution puts that vertex at 0 and is otherwise the same.
+    A pin adds weight to a vertex. Where it is the only one of an island, moving that costs
+    nothing, so the solution puts the vertex at 0 and is otherwise the same.
     """
     from scipy import sparse
     from scipy.sparse.linalg import splu
 
     extra = np.zeros(matrix.shape[0])
-    extra[pinned] = matrix.diagonal().mean()
+    extra[pinned] = weight * matrix.diagonal().mean()
     # Minimum degree on the symmetric pattern: three fifths of the fill of the default order.
     factors = splu(
         (matrix + sparse.diags(extra)).tocsc(),
