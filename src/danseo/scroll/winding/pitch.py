@@ -80,7 +80,7 @@ def _mode(values: NDArray[Any]) -> float:
 
 
 @njit(cache=True)
-def _sample(fine: Bytes, z: float, y: float, x: float) -> float:
+def _sample(fine: Bytes, z: float, y: float, x: float) -> Any:
     """Trilinear; -1 outside."""
     nz, ny, nx = fine.shape
     if not (0 <= z < nz - 1 and 0 <= y < ny - 1 and 0 <= x < nx - 1):
