@@ -36,6 +36,8 @@ _AHEAD: Final = 2
 """Tiles sent to a cluster for each thread that it has, so that none waits for the next."""
 _HEARTBEAT: Final = 2.0
 """Seconds between two words of progress while no tile ends."""
+_GRACE: Final = 5.0
+"""Seconds that a process may take to end by itself when all is done."""
 _PATIENCE: Final = "5s"
 """How long a scheduler may take to answer."""
 
@@ -242,26 +244,34 @@ def _in_processes(run: _Run, count: int) -> None:
     workers: list[_Worker] = []
     try:
         workers.extend(_start(blob, threads) for _ in range(count))
-        while True:
-            for i in (i for i, worker in enumerate(workers) if not worker.name and run.queue):
-                if not workers[i].process.is_alive():
-                    workers[i] = _start(blob, threads)
-                _give(run, workers[i])
-            busy = [worker for worker in workers if worker.name]
-            if not busy:
-                return
-            ready = wait([worker.pipe for worker in busy], _HEARTBEAT)
-            for worker in busy:
-                if worker.pipe in ready:
-                    _collect(run, worker)
-            if not ready:
-                run.tell()
+        _keep_busy(run, workers, functools.partial(_start, blob, threads))
+        for worker in workers:
+            worker.pipe.close()  # the end of its pipe is the end of its work
+        for worker in workers:
+            worker.process.join(_GRACE)
     finally:
         for worker in workers:
             worker.process.terminate()
             worker.pipe.close()
         for worker in workers:
             worker.process.join()
+
+
+def _keep_busy(run: _Run, workers: list[_Worker], start: Callable[[], _Worker]) -> None:
+    while True:
+        for i in (i for i, worker in enumerate(workers) if not worker.name and run.queue):
+            if not workers[i].process.is_alive():
+                workers[i] = start()
+            _give(run, workers[i])
+        busy = [worker for worker in workers if worker.name]
+        if not busy:
+            return
+        ready = wait([worker.pipe for worker in busy], _HEARTBEAT)
+        for worker in busy:
+            if worker.pipe in ready:
+                _collect(run, worker)
+        if not ready:
+            run.tell()
 
 
 def _start(blob: bytes, threads: int) -> _Worker:
