@@ -24,7 +24,7 @@ from danseo.scroll.volume import Box, Gap, Shape, Voxels, box_of
 
 Index = tuple[int, ...]
 
-CACHE: Final = 2**27
+CACHE: Final = 2**28
 """Bytes of decoded chunks that each array keeps."""
 MAX_CHUNK: Final = 2**29
 """Voxels that a chunk may have: one is decoded whole."""
