@@ -57,10 +57,16 @@ class Shapes:
 
 
 class GlyphNet(nn.Module):
-    """Strips (batch, 1, 48, n) -> logits (batch, 1 + 25 + 6, n / 2): where, what, reach."""
+    """Strips (batch, 1, 48, n) -> logits (batch, 1 + 25 + 6, n / 2): where, what, reach.
+
+    `calibration` is slope and shift of the log-odds of a reading (see `calibration.py`).
+    """
+
+    calibration: Tensor
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0]))
         a, b, c, d = width, 2 * width, 3 * width, 5 * width
         self.look = nn.Sequential(
             *_layer(1, a),
@@ -101,6 +107,13 @@ def read_strip(net: GlyphNet, strip: Float) -> Shapes:
         what=answer[1 : STRANGE + 2].softmax(0).numpy(),
         reach=answer[STRANGE + 2 :].numpy(),
     )
+
+
+def sure(net: GlyphNet, chance: float) -> float:
+    """Return the confidence that a chance of the classifier stands for, by its calibration."""
+    slope, shift = (float(value) for value in net.calibration)
+    odds = min(max(chance, 1e-4), 1 - 1e-4)
+    return float(1 / (1 + np.exp(-(slope * np.log(odds / (1 - odds)) + shift))))
 
 
 def save_glyphs(net: GlyphNet, path: Path, card: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from danseo.core.errors import Invalid, Unavailable, Usage
 from danseo.scroll.lettering import LETTERS, Letter, fonts, page
+from danseo.scroll.text.calibration import calibrate
 from danseo.scroll.text.degrade import degrade, draw_wear
 from danseo.scroll.text.glyphs import (
     HEIGHT,
@@ -60,6 +61,7 @@ class GlyphTraining:
     `pages`: how many pages are drawn; each is worn anew whenever it is shown. `width`: of a strip
     in letter heights. `predicted`: `.npz` files of true maps, each with `probability`, `letters`
     (JSON as in a phantom's truth), and perhaps `mask`; a share `predicted_share` of the strips.
+    `calibrate_pages`: how many worn pages confidence is set right on, at the end.
     """
 
     out: Path
@@ -73,6 +75,7 @@ class GlyphTraining:
     predicted_share: float = 0.5
     start: Path | None = None
     save_every: int = 50
+    calibrate_pages: int = 24
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.pages, self.width, self.save_every) < 1:
@@ -123,8 +126,11 @@ def train_glyphs(options: GlyphTraining, progress: Progress | None = None) -> Pa
         if progress is not None:
             named = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
             progress((step + 1) / options.steps, f"step {step + 1}: {named}")
+    if progress is not None:
+        progress(1.0, "setting confidence right on worn pages")
+    slope, shift = calibrate(net, options.calibrate_pages, options.seed, _learned())
     file = options.out / "glyphs.safetensors"
-    save_glyphs(net, file, card_of(options, curve))
+    save_glyphs(net, file, {**card_of(options, curve), "calibration": [slope, shift]})
     return file
 
 
@@ -184,7 +190,7 @@ def card_of(options: GlyphTraining, curve: list[dict[str, float]]) -> dict[str, 
     return {
         "letters": LETTERS,
         "training": _asked(options),
-        "fonts": [name for name in fonts() if name not in HELD_OUT],
+        "fonts": _learned(),
         "held_out": list(HELD_OUT),
         "loss_at_end": {name: float(np.mean([c[name] for c in last])) for name in last[0]},
     }
@@ -229,7 +235,7 @@ def _hidden(letter: Letter) -> Letter:
 def _page(seed: int, number: int) -> tuple[NDArray[np.bool_], tuple[Letter, ...]]:
     """A page of three lines of random letters in a random font that is not held out."""
     rng = np.random.default_rng((seed, number, 1))
-    names = [name for name in fonts() if name not in HELD_OUT]
+    names = _learned()
     text = "".join(rng.choice(list(LETTERS), 90))
     name = names[int(rng.integers(len(names)))]
     written = page(text, round(4.8 * _DRAWN), 15 * _DRAWN, _DRAWN, rng, name)
@@ -311,6 +317,11 @@ def _truth(
             ]
         )[:, None]
     return {"where": where, "near": near, "what": what, "reach": reach}
+
+
+def _learned() -> list[str]:
+    """The fonts to learn from."""
+    return [name for name in fonts() if name not in HELD_OUT]
 
 
 def _asked(options: GlyphTraining) -> dict[str, Any]:

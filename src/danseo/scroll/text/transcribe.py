@@ -217,7 +217,9 @@ class _Read:
             line,
             box=_laid(line.box, sheet.mask.shape, lies),
             letters=tuple(
-                dataclasses.replace(r, box=_laid(r.box, sheet.mask.shape, lies))
+                dataclasses.replace(
+                    _calibrated(sheet.net, r), box=_laid(r.box, sheet.mask.shape, lies)
+                )
                 for r in line.letters
             ),
             gaps=tuple(_laid(gap, sheet.mask.shape, lies) for gap in gaps),
@@ -330,6 +332,16 @@ def _reading(shapes: Shapes, k: int, at: float, line: TextLine) -> Reading:
         box=(round(at - left), round(middle - top), round(at + right), round(middle + bottom)),
         alternatives=tuple((LETTERS[b], round(float(chances[b]), 4)) for b in best[1:]),
     )
+
+
+def _calibrated(net: GlyphNet, reading: Reading) -> Reading:
+    """The reading with its confidence set right; the others share what is left as before."""
+    from danseo.scroll.text.glyphs import sure
+
+    confidence = sure(net, reading.confidence)
+    left = (1 - confidence) / max(1 - reading.confidence, 1e-4)
+    others = tuple((char, round(left * chance, 4)) for char, chance in reading.alternatives)
+    return dataclasses.replace(reading, confidence=round(confidence, 4), alternatives=others)
 
 
 def _covered(reads: tuple[_Read, ...]) -> float:
