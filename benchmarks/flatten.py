@@ -4,8 +4,8 @@ Three surfaces: a spiral of 94,000 triangles, crushed and widened downwards, whi
 very nearly; the same with bumps, which none can; and the traced surface of a real scroll, 27,000
 triangles, where DANSEO_DATA holds it. The peer is SLIM (Rabinovich and others, 2017) as libigl has
 it, in the same run, on the same triangles, from the same start: lengths along columns and along
-rows added up. Both end where a turn wins too little, 1e-7 of energy for SLIM and 1e-8 for ours, and
-SLIM at the latest after a minute. Time is processor time: for SLIM the factorisations and turns,
+rows added up. Both end where a turn wins less than 1e-7 of energy, and SLIM at the latest after a
+minute. Time is processor time: for SLIM the factorisations and turns,
 for ours everything from the grid to the regular plane.
 
 SLIM knows no way down, so ours is measured without it; what holding the rows straight adds, as

@@ -41,7 +41,7 @@ class Options:
     """
 
     step: float | None = None
-    tolerance: float = 1e-8
+    tolerance: float = 1e-7
     turns: int = 100
     upright: float = 1.0
     band: int = 300_000
