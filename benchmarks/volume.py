@@ -87,7 +87,7 @@ def _volume() -> tuple[Path, float]:
         rng = np.random.default_rng(SEED)
         side = SIDE // 4
         smooth = gaussian_filter(rng.standard_normal((side,) * 3, np.float32), 6, mode="wrap")
-        smooth *= 20 / smooth.std()
+        smooth *= 6 / smooth.std()
         writer = create_volume(path, (SIDE,) * 3, np.uint8, 7.91, ome="0.4")
         page = np.tile(smooth + 120, (1, 4, 4))
         for z in range(0, SIDE, side):
