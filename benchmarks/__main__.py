@@ -18,6 +18,7 @@ NAMES = (
     "theft",
     "fragments",
     "phantom",
+    "flatten",
     "read",
 )
 

@@ -218,7 +218,7 @@ def test_progress_runs_from_nothing_to_done() -> None:
     assert told == sorted(told)
     assert told[0] == 0
     assert told[-1] == 1
-    assert len(told) > 8
+    assert len(told) > 5
 
 
 def test_the_same_surface_gives_the_same_plane() -> None:
