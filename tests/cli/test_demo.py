@@ -42,3 +42,9 @@ def test_json_without_a_history_is_refused(
 def test_an_unknown_history_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--history", "other", "--data", str(data)]) == 2
     assert "vesuvius" in capsys.readouterr().err
+
+
+def test_an_unknown_input_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--input", "parchment"]) == 2
+    assert not (tmp_path / "demo").exists()
+    assert "parchment" in capsys.readouterr().err

@@ -45,14 +45,14 @@ def test_a_phantom_is_made_as_it_is_asked_for(
     monkeypatch.chdir(tmp_path)
     Path("ode.txt").write_text("Μῆνιν ἄειδε\nθεά", "utf-8")
     line = (
-        "scroll phantom --text ode.txt --size 40,64,64 --windings 2 --letter-um 150 --seed 4 "
-        "--ink-um 9-15 --set core_um=100 --set repeat=false --workers 1 --out a.zarr"
+        "scroll phantom --text ode.txt --size 64,160,160 --windings 2 --letter-um 250 --seed 4 "
+        "--ink-um 9-15 --set core_um=220 --set repeat=false --workers 1 --out a.zarr"
     )
     found = do(line)
-    assert found["shape"] == [40, 64, 64]
+    assert found["shape"] == [64, 160, 160]
     assert found["text"].replace("\n", "").startswith("ΜΗΝΙΝΑΕΙΔΕ"[: found["letters"]])
     recipe = json.loads((tmp_path / "a.truth" / "phantom.json").read_text())["recipe"]
-    assert (recipe["ink_um"], recipe["core_um"], recipe["seed"]) == ([9, 15], 100, 4)
+    assert (recipe["ink_um"], recipe["core_um"], recipe["seed"]) == ([9, 15], 220, 4)
     assert do(line) == found
     other = run(*shlex.split(line.replace("--seed 4", "--seed 5")))
     assert other.status == 6
@@ -91,7 +91,7 @@ def test_a_phantom_that_makes_no_sense_is_refused_and_leaves_nothing(
     Path("latin.txt").write_text("Arma virumque")
     Path("empty.txt").write_text(" \n")
     Path("bytes.txt").write_bytes(b"\xff\xfe\x00")
-    words = shlex.split(f"scroll phantom --out a.zarr --size 48 {options}")
+    words = shlex.split(f"scroll phantom --out a.zarr --size 64,160,160 {options}")
     ran = run(*(word.replace("{home}", str(tmp_path)) for word in words), "--json")
     assert ran.status in (2, 6), ran
     assert said.replace("{home}", str(tmp_path)) in ran.error["message"] + ran.error["remedy"]

@@ -137,6 +137,17 @@ def test_a_working_sandbox_needs_no_word(machine: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.skipif(
+    Path("/usr/share/fonts/truetype/ancient-scripts").exists(), reason="the fonts are there"
+)
+def test_missing_fonts_are_told_and_do_not_stop_the_rest(machine: Path) -> None:
+    _program(machine, "id", "echo 1000")
+    _program(machine, "apt-get", "exit 1")
+    done = _run(machine, "setup-fonts")
+    assert done.returncode == 0
+    assert "sudo apt-get install fonts-ancient-scripts" in done.stderr
+
+
 def test_ci_runs_what_a_person_runs() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("make")] == ["make lint", "make test"]

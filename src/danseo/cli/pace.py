@@ -93,7 +93,7 @@ def _bar(words: str) -> Iterator[Pace]:
 
 
 def _lines(words: str) -> Progress:
-    clock, last = Clock(), time.monotonic()
+    clock, last = Clock(time.monotonic), time.monotonic()
 
     def tell(part: float, what: str) -> None:
         nonlocal last
