@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from danseo.scroll.surface import Surface
 from danseo.scroll.volume import Volume
+from danseo.scroll.winding.sheets import Report, segment
 from tests.scroll.winding.rolls import Roll, save
 
 
@@ -15,3 +17,9 @@ def rolled(
     """A roll of either sense, and its volume."""
     roll = Roll(request.param)
     return roll, save(tmp_path_factory.mktemp("roll"), roll.density())
+
+
+@pytest.fixture(scope="session")
+def found(rolled: tuple[Roll, Volume]) -> tuple[Surface, Report]:
+    """What `segment` makes of it."""
+    return segment(rolled[1])

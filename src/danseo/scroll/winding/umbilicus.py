@@ -175,5 +175,11 @@ def _along_z(
         return np.tile(whole, (nz, 1))
     middle = (np.arange(count) + 0.5) * SLAB - 0.5
     rows = np.arange(nz)
-    each = [np.interp(rows, middle[good], found[good, k]) for k in range(2)]
-    return np.asarray(gaussian_filter1d(np.stack(each, axis=1), SLAB, axis=0, mode="nearest"))
+    # A straight axis that leans is kept to the ends; only what strays from it is smoothed.
+    degree = 1 if good.sum() >= 4 else 0
+    line = np.polynomial.polynomial.polyfit(middle[good], found[good], degree)
+    trend = np.polynomial.polynomial.polyval(rows, line).T
+    strays = found[good] - np.polynomial.polynomial.polyval(middle[good], line).T
+    each = [np.interp(rows, middle[good], strays[:, k]) for k in range(2)]
+    smooth = gaussian_filter1d(np.stack(each, axis=1), SLAB, axis=0, mode="nearest")
+    return np.asarray(trend + smooth)
