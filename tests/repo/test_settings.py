@@ -12,8 +12,9 @@ from danseo import settings
 from danseo.core.errors import Usage
 from tests.repo.tree import sources
 
-EXPORTS = {"player.py"}
-"""The demo plays a user: it exports DANSEO_HOME for the commands that it types, and restores it."""
+EXPORTS = {"player.py", "tiles.py"}
+"""The demo plays a user: it exports DANSEO_HOME for the commands that it types, and restores it.
+A worker process of the scroll tells numerical libraries how many threads it may have."""
 
 
 def test_with_nothing_set_every_setting_has_a_default_that_works() -> None:

@@ -323,7 +323,7 @@ def _serve(pipe: Connection, blob: bytes, threads: int) -> None:
 
 
 def _refuse(words: str, _: object) -> None:
-    raise RuntimeError(f"the task could not be loaded: {words}")
+    raise ValueError(f"the task could not be loaded: {words}")
 
 
 def _end_with_parent() -> None:
