@@ -18,7 +18,12 @@ NAMES = (
     "theft",
     "fragments",
     "phantom",
+    "sampling",
+    "volume",
     "flatten",
+    "segment",
+    "ink",
+    "text",
     "read",
 )
 

@@ -270,7 +270,10 @@ def _layout(
     room = width - 2 * margin
     across = min(room, column or room)
     if across < 1.5 * letter:
-        raise Usage(f"A column of {column} pixels is narrower than a letter of {letter}.")
+        raise Usage(
+            f"A column of {column} pixels is narrower than a letter of {letter}.",
+            "Give a wider column or smaller letters.",
+        )
     gutter = round(1.3 * letter)
     count = 1 + (room - across) // (across + gutter)
     columns = [(margin + k * (across + gutter),) * 2 for k in range(count)]

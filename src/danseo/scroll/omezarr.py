@@ -441,7 +441,7 @@ def _asked(half: Path) -> tuple[float, str]:
 def _make_array(
     path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunks: tuple[int, ...], ome: str
 ) -> None:
-    import numcodecs  # type: ignore[import-untyped]
+    import numcodecs
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 

@@ -196,7 +196,7 @@ def _begin(
 
 
 def _never(tile: tuple[int, int]) -> Any:
-    raise RuntimeError(f"tile {tile} was done, and is asked for again")
+    raise ValueError(f"tile {tile} was done, and is asked for again")
 
 
 @dataclass

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -201,14 +200,14 @@ def _check(options: Training, data: list[Sample]) -> None:
 @contextmanager
 def _processes() -> Iterator[tuple[int, int, str]]:
     """Yield rank, number of processes, device; join the group that `torchrun` announces."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    rank = int(os.environ.get("RANK", "0"))
     cuda = torch.cuda.is_available()
-    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if cuda else "cpu"
-    if world == 1:
-        yield 0, 1, device
+    if not torch.distributed.is_torchelastic_launched():
+        yield 0, 1, "cuda:0" if cuda else "cpu"
         return
     torch.distributed.init_process_group("nccl" if cuda else "gloo")
+    rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    # torchrun numbers the processes of one machine one after another.
+    device = f"cuda:{rank % torch.cuda.device_count()}" if cuda else "cpu"
     try:
         yield rank, world, device
     finally:

@@ -79,7 +79,10 @@ class GlyphTraining:
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.pages, self.width, self.save_every) < 1:
-            raise Usage("Steps, batch, pages, width and save_every are at least 1.")
+            raise Usage(
+                "One of steps, batch, pages, width and save_every is below 1.",
+                "Give each at least 1.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,10 @@ def _predicted(path: Path) -> Sample:
             rows = json.loads(str(file["letters"]))
         letters = tuple(Letter(r["char"], r["line"], tuple(r["box"])) for r in rows)
     except (KeyError, ValueError, OSError) as error:
-        raise Invalid(f"{path} is no predicted map with letters: {error}.") from error
+        raise Invalid(
+            f"{path} is no predicted map with letters: {error}.",
+            "Give .npz files with `probability` and `letters`.",
+        ) from error
     return sample_of(probability, mask, letters)
 
 
