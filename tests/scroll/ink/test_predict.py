@@ -62,7 +62,7 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Sheet:
     return Sheet(tmp_path_factory.mktemp("sheet"))
 
 
-@pytest.mark.parametrize("tile", [32, 64, 100])
+@pytest.mark.parametrize("tile", [12, 32, 64, 100])
 def test_tiles_leave_no_seam(sheet: Sheet, tile: int) -> None:
     whole = sheet.read(f"whole-{tile}", tile=512)
     tiled = sheet.read(f"tiled-{tile}", tile=tile)

@@ -1,7 +1,8 @@
 """Ink probability of a whole sheet, tile by tile, without seams.
 
 Every tile is read with a margin wider than the network can look, so that it makes no difference
-how the sheet is cut. The sheet's own border is continued by its outermost pixels. Logits of four
+how the sheet is cut. At its own border the sheet is mirrored: continued by its outermost pixels
+it would look streaked, and four times as many pixels there would pass for ink. Logits of four
 mirrored views are averaged and then calibrated; where the mask says that there is no sheet,
 probability is 0.
 """
@@ -127,7 +128,7 @@ def probability(
     window = np.pad(
         layers,
         ((0, 0), (margin, margin + -rows % STRIDE), (margin, margin + -columns % STRIDE)),
-        mode="edge",
+        mode="reflect",
     )
     found = _probability(model, window, flips, device)[margin:, margin:][:rows, :columns]
     return np.where(valid, found, np.float32(0)) if valid is not None else found
@@ -225,7 +226,7 @@ class _Task:
         top, left = row - margin, column - margin
         box = Box(0, depth, max(0, top), min(rows, bottom), max(0, left), min(columns, right))
         pads = ((0, 0), (box.y0 - top, bottom - box.y1), (box.x0 - left, right - box.x1))
-        return np.pad(self.volume.read(box), pads, mode="edge")
+        return np.pad(self.volume.read(box), pads, mode="reflect")
 
 
 _CACHE: dict[Any, Any] = {}

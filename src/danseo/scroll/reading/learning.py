@@ -104,7 +104,7 @@ def _logits(model: Model, sample: Sample) -> npt.NDArray[np.float32]:
     margin = -(-reach(model.network) // STRIDE) * STRIDE
     rows, columns = layers.shape[1:]
     pads = ((0, 0), (margin, margin + -rows % STRIDE), (margin, margin + -columns % STRIDE))
-    padded = np.pad(layers, pads, mode="edge")
+    padded = np.pad(layers, pads, mode="reflect")
     out = np.empty((rows, columns), np.float32)
     for left in range(0, columns, _STRIPE):
         window = padded[:, :, left : left + _STRIPE + 2 * margin]
