@@ -135,7 +135,7 @@ def even_out(values: Float, mask: Bool) -> Float:
 def letter_heights(ink: Float, mask: Bool, options: LineOptions) -> tuple[float, ...]:
     """Return the letter heights, in pixels, that explain an evened map, the best first.
 
-    They are at most three, and apart: the first is mostly right, and a reader that knows letters
+    They are at most four, and apart: the first is mostly right, and a reader that knows letters
     can tell. Empty where no lines explain more than chance.
     """
     if options.letter_px is not None:
@@ -155,7 +155,7 @@ def letter_heights(ink: Float, mask: Bool, options: LineOptions) -> tuple[float,
     best: list[float] = []
     for k in np.argsort(-gains):
         apart = all(abs(np.log(heights[k] / other)) > 0.3 for other in best)
-        if apart and gains[k] > 0.3 * gains.max() and gains[k] > 0 and len(best) < 3:
+        if apart and gains[k] > max(0.15 * gains.max(), 0) and len(best) < 4:
             best.append(float(heights[k]))
     return tuple(best)
 
@@ -215,14 +215,18 @@ class _Sums:
         self._total = _table(ink * weight)
         self._area = _table(weight)
 
-    def mean(self, v0: Float, v1: Float, u0: Float, u1: Float) -> Float:
-        """Mean over rows v0..v1 and columns u0..u1 (broadcast); 0 where that is off the map."""
+    def both(self, v0: Float, v1: Float, u0: Float, u1: Float) -> tuple[Float, Float]:
+        """Sum over rows v0..v1 and columns u0..u1 (broadcast), and the area that is known."""
         bounds = [
             np.clip(np.rint(x).astype(np.intp), 0, n)
             for x, n in zip((v0, v1, u0, u1), np.repeat(self.shape, 2), strict=True)
         ]
-        area = _box(self._area, *bounds)
-        return np.where(area > 0.5, _box(self._total, *bounds) / np.maximum(area, 0.5), 0)
+        return _box(self._total, *bounds), _box(self._area, *bounds)
+
+    def mean(self, v0: Float, v1: Float, u0: Float, u1: Float) -> Float:
+        """Mean over rows v0..v1 and columns u0..u1 (broadcast); 0 where that is off the map."""
+        total, area = self.both(v0, v1, u0, u1)
+        return np.where(area > 0.5, total / np.maximum(area, 0.5), 0)
 
     def shuffled(self, block: int, rng: np.random.Generator) -> _Sums:
         """The same map, blocks of columns rolled up or down at random: no lines are left."""
@@ -257,9 +261,12 @@ def _contrast(sums: _Sums, height: float, v: Float, u: Float, wide: float) -> Fl
     left, right = (u - wide / 2)[None, :], (u + wide / 2)[None, :]
     top, bottom = (v - height / 2)[:, None], (v + height / 2)[:, None]
     flank = _FLANK * height
-    above = sums.mean(top - flank, top, left, right)
-    below = sums.mean(bottom, bottom + flank, left, right)
-    return sums.mean(top, bottom, left, right) - (above + below) / 2
+    above, room_above = sums.both(top - flank, top, left, right)
+    below, room_below = sums.both(bottom, bottom + flank, left, right)
+    beside = (above + below) / np.maximum(room_above + room_below, 0.5)
+    # With next to nothing beside it, anything would pass for a line: the whole map would.
+    seen = (room_above + room_below) > 0.4 * flank * np.minimum(wide, sums.shape[1])
+    return np.where(seen, sums.mean(top, bottom, left, right) - beside, 0)
 
 
 def _gain(sums: _Sums, height: float, smallest: float, rng: np.random.Generator) -> float:

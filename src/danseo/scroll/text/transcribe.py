@@ -345,12 +345,16 @@ def _calibrated(net: GlyphNet, reading: Reading) -> Reading:
 
 
 def _covered(reads: tuple[_Read, ...]) -> float:
-    """How much of the sheet sure letters cover: this tells the right letter height."""
+    """How much sure letters make of the sheet: this tells the right letter height.
+
+    Each counts by the side of its box and the square of its chance: at too small a height strokes
+    pass for many small letters, at too large a one few letters cover much.
+    """
     total = 0.0
     for read in reads:
-        sure = [r for r in read.readings if r.confidence > 0.5]
         if read.legible():
-            total += sum(r.confidence * (r.box[2] - r.box[0]) for r in sure) * read.line.letter_px
+            for chance, (u0, v0, u1, v1) in ((r.confidence, r.box) for r in read.readings):
+                total += chance**2 * float(np.sqrt((u1 - u0) * (v1 - v0))) * (chance > 0.5)
     return total
 
 
