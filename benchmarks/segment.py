@@ -38,10 +38,10 @@ from danseo.scroll.winding.measure import Match, compare
 from danseo.scroll.winding.sheets import segment
 
 PICTURES: Final = Path(__file__).parent.parent / "docs" / "pictures"
-SEEDS: Final = (0, 1, 2)
+SEEDS: Final = (311, 312, 313)
 TOUCHING: Final = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2)
 TORN: Final = (0.0, 0.02, 0.05, 0.1, 0.15)
-LARGE: Final = Recipe(shape=(512, 512, 512), seed=5, touching=0.01, torn=0.01)
+LARGE: Final = Recipe(shape=(512, 512, 512), seed=317, touching=0.01, torn=0.01)
 
 
 @dataclass(frozen=True)

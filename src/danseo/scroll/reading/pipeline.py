@@ -122,7 +122,14 @@ def _segment(volume: Volume, request: Request, progress: Progress) -> Outcome:
     from danseo.scroll.winding.sheets import Options
 
     options = request.options.get("segment") or Options()
-    return stages.segment(volume, request.out / "segment", options, progress, force=request.force)
+    return stages.segment(
+        volume,
+        request.out / "segment",
+        options,
+        progress,
+        workers=request.workers,
+        force=request.force,
+    )
 
 
 def _flatten(volume: Volume, request: Request, progress: Progress) -> Outcome:

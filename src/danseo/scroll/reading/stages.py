@@ -34,6 +34,8 @@ INK: Final = "ink.tif"
 TEXT: Final = "text.json"
 DISTORTION: Final = "distortion.tif"
 GIVEN: Final = "given.json"
+SCRATCH: Final = ".cells"
+"""Where `segment` keeps what is done until it is all done, inside its folder."""
 _SURFACE: Final = ("x.tif", "y.tif", "z.tif", "winding.tif", "meta.json", "mask.tif")
 _PACE: Final = ("workers", "threads", "tile", "device", "band", "overlap")
 """Options that say how fast, not what: the answer is the same."""
@@ -85,6 +87,7 @@ def segment(
     options: SegmentOptions,
     progress: Progress | None = None,
     *,
+    workers: int | str = 1,
     force: bool = False,
 ) -> Outcome:
     """Find the sheet of a volume: a surface with windings."""
@@ -93,8 +96,10 @@ def segment(
 
     def work() -> Mapping[str, Any]:
         volume.check()
-        surface, report = find(volume, options, progress)
+        scratch = out / SCRATCH
+        surface, report = find(volume, options, progress, workers=workers, scratch=scratch)
         write_surface(out, surface, {"volume": volume.path.name})
+        shutil.rmtree(scratch)
         return {**report.to_json(), **grid_of(surface), "missing_chunks": volume.missing(0)}
 
     return _run("segment", out, options, {"volume": volume.identity}, work, force)

@@ -23,19 +23,18 @@ from danseo.scroll.surface import Surface
 from danseo.scroll.winding.faces import centre
 from danseo.scroll.winding.field import Field, find_field
 from danseo.scroll.winding.pitch import Pitch, find_pitch
+from danseo.scroll.winding.presence import present, trilinear
 from danseo.scroll.winding.tensor import Cells, cell_size, find_window, reduce_volume
 from danseo.scroll.winding.umbilicus import find_umbilicus, straight
 
 if TYPE_CHECKING:
     from danseo.scroll.volume import Volume
-    from danseo.scroll.winding.tensor import Bytes, Floats
+    from danseo.scroll.winding.tensor import Floats
 
 Progress = Callable[[float, str], None]
 
 LEAST: Final = 1.5
 """Windings that a roll must have: with fewer, no sheet has a neighbour to be told from."""
-PATCH: Final = 1.5
-"""Gaussian over the density at the sheet, in grid points, before it is called torn."""
 ANGLES: Final = 512
 """Samples a turn of the outline that columns are spaced by."""
 
@@ -51,7 +50,7 @@ class Options:
 
     thickness_um: float = 120.0
     step: float = 4.0
-    torn_below: float = 0.4
+    torn_below: float = 0.35
     sense: int | None = None
     umbilicus: tuple[float, float] | None = None
     seed: int = 0
@@ -160,8 +159,6 @@ def cut(field: Field, cells: Cells, thickness: float, options: Options, volume: 
 
     Raises `Unfit` where there are fewer than LEAST windings.
     """
-    from scipy.ndimage import gaussian_filter
-
     rows = np.arange(0, volume.shape[0] - 0.5, options.step)
     x0, y0 = field.umbilicus.at(rows)
     base, angles = _columns(field, rows, x0, y0, options.step, volume.shape)
@@ -180,6 +177,9 @@ def cut(field: Field, cells: Cells, thickness: float, options: Options, volume: 
     radius = _steady(
         centre(_steady(radius), cells.fine, cells.cell, rows, (x0, y0), angles, thickness)
     )
+    radius = present(
+        radius, cells.fine, cells.cell, rows, (x0, y0), angles, thickness, options.torn_below
+    )
     theta = 2 * np.pi * angles
     xyz = np.stack(
         [
@@ -189,12 +189,8 @@ def cut(field: Field, cells: Cells, thickness: float, options: Options, volume: 
         ],
         axis=-1,
     ).astype(np.float32)
-    found = np.isfinite(radius)
-    solid = _density(cells.fine, xyz, found, cells.cell)
-    share = gaussian_filter(np.where(found, solid, 0), PATCH) / np.maximum(
-        gaussian_filter(found.astype(np.float32), PATCH), 1e-3
-    )
-    there = found & (share > options.torn_below)
+    there = np.isfinite(radius)
+    xyz[~there] = np.nan
     kept = np.flatnonzero(there.mean(0) > 0.05)
     if kept.size == 0 or angles[kept[-1]] - angles[kept[0]] < LEAST:
         turns = angles[kept[-1]] - angles[kept[0]] if kept.size else 0.0
@@ -203,7 +199,6 @@ def cut(field: Field, cells: Cells, thickness: float, options: Options, volume: 
             "Give a volume that holds more of the roll.",
         )
     span = slice(int(kept[0]), int(kept[-1]) + 1)
-    xyz[~there] = np.nan
     winding = np.broadcast_to(angles - np.floor(angles[span.start]), there.shape)
     winding = np.where(there, winding, np.nan).astype(np.float32)
     return Surface(xyz[:, span], winding[:, span], options.step, volume.voxel_um)
@@ -264,23 +259,6 @@ def _steady(radius: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.abs(radius - middle) < 4.0, radius, np.nan)
 
 
-@njit(inline="always")
-def _at(values: Any, z: float, y: float, x: float) -> Any:
-    """Trilinear on the cells; beyond the outermost middles the value stays."""
-    nz, ny, nx = values.shape
-    z = min(max(z, 0.0), nz - 1.000001)
-    y = min(max(y, 0.0), ny - 1.000001)
-    x = min(max(x, 0.0), nx - 1.000001)
-    k, j, i = int(z), int(y), int(x)
-    kk, jj, ii = min(k + 1, nz - 1), min(j + 1, ny - 1), min(i + 1, nx - 1)
-    c, b, a = z - k, y - j, x - i
-    low = (values[k, j, i] * (1 - a) + values[k, j, ii] * a) * (1 - b)
-    low += (values[k, jj, i] * (1 - a) + values[k, jj, ii] * a) * b
-    high = (values[kk, j, i] * (1 - a) + values[kk, j, ii] * a) * (1 - b)
-    high += (values[kk, jj, i] * (1 - a) + values[kk, jj, ii] * a) * b
-    return low * (1 - c) + high * c
-
-
 @njit(parallel=True, cache=True)
 def _roots(
     f: Floats,
@@ -308,36 +286,20 @@ def _roots(
             dx, dy = np.cos(theta) / cell, np.sin(theta) / cell
             px, py = (x0[r] - half) / cell, (y0[r] - half) / cell
             level = base + sense * angles[c]
-            before = _at(f, z, py + 2 * dy, px + 2 * dx) - level
+            before = trilinear(f, z, py + 2 * dy, px + 2 * dx) - level
             best = 0.02
             s = 4.0
             while s < reach:
                 x, y = px + s * dx, py + s * dy
                 if x < -0.5 or y < -0.5 or x > nx - 0.5 or y > ny - 0.5:
                     break
-                here = _at(f, z, y, x) - level
+                here = trilinear(f, z, y, x) - level
                 if before < 0.0 <= here:
                     root = s - 2.0 * here / (here - before)
-                    w = _at(weight, z, py + root * dy, px + root * dx)
+                    w = trilinear(weight, z, py + root * dy, px + root * dx)
                     if w > best:
                         best = w
                         out[r, c] = root
                 before = here
                 s += 2.0
-    return out
-
-
-@njit(parallel=True, cache=True)
-def _density(fine: Bytes, xyz: Floats, found: NDArray[np.bool_], cell: int) -> Floats:
-    """Share of papyrus at each point, trilinear at half a cell; 0 where not found."""
-    rows, columns = found.shape
-    out = np.zeros((rows, columns), np.float32)
-    half = cell / 2
-    for r in prange(rows):
-        for c in range(columns):
-            if found[r, c]:
-                x, y, z = xyz[r, c, 0], xyz[r, c, 1], xyz[r, c, 2]
-                shift = (half - 1) / 2
-                d = _at(fine, (z - shift) / half, (y - shift) / half, (x - shift) / half)
-                out[r, c] = d / 127.5 - 0.5
     return out
