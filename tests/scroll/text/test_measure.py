@@ -88,3 +88,8 @@ def test_wilson_agrees_with_its_published_values() -> None:
     # Newcombe 1998, table I: 81/263 and 0/20.
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=2e-4)
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=2e-4)
+
+
+def test_what_is_lost_with_the_papyrus_counts_as_missing_not_as_read() -> None:
+    (line,) = errors_of(["ΜΗΝΙΝΑΕΙΔΕ"], ["ΜΗΝ[......]ΔΕ"])
+    assert (line.missing, line.extra, line.wrong) == (5, 0, 0)

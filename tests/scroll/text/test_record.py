@@ -17,7 +17,7 @@ LETTERS = (
     Reading("Ϲ", 0.31, (40, 10, 55, 34), (("Ο", 0.3),)),
 )
 TRANSCRIPT = Transcript(
-    lines=(Line((8, 8, 120, 36), LETTERS, 0, ((60, 8, 110, 36),)),),
+    lines=(Line((8, 8, 120, 36), LETTERS, 0, ((31, 8, 39, 36), (60, 8, 110, 36))),),
     letter_px=24.0,
     fits=(("upright", 0.95), ("mirrored", 0.5)),
     margin=0.0,
@@ -31,12 +31,12 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     assert read_json(tmp_path / "text.json") == TRANSCRIPT
     record = json.loads((tmp_path / "text.json").read_text(encoding="utf-8"))
     assert record["lines"][0]["letters"][1]["char"] == "Ϲ"
-    assert record["text"] == "Α.[..]"
+    assert record["text"] == "Α[.]."
 
 
 def test_the_text_is_a_row_a_line_and_an_empty_page_an_empty_file(tmp_path: Path) -> None:
     write_text(TRANSCRIPT, tmp_path / "text.txt")
-    assert (tmp_path / "text.txt").read_text(encoding="utf-8") == "Α.[..]\n"
+    assert (tmp_path / "text.txt").read_text(encoding="utf-8") == "Α[.].\n"
     write_text(Transcript((), 0.0, (), 0.0, 0.5), tmp_path / "text.txt")
     assert (tmp_path / "text.txt").read_bytes() == b""
 

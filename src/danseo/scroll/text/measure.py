@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ from danseo.scroll.text.transcribe import DOT
 _DRAWS: Final = 2000
 _FEW: Final = 10
 """Below so many lines the interval is Wilson's over letters, else a bootstrap over lines."""
+
+_LOST: Final = re.compile(r"\[[^\]]*\]")
+"""A gap in the papyrus, as `Line.text` writes it."""
 
 _Z: Final = 1.959964
 
@@ -59,7 +63,8 @@ def score(truth: Sequence[str], read: Sequence[str], seed: int = 0) -> Score:
     """Compare lines that were written with lines that were read.
 
     Lines are aligned first, in order, so that a line that was missed or invented costs its letters
-    and no more. Spaces do not count. Raise `Unfit` where no letter was written.
+    and no more. Spaces do not count, nor do brackets: what is lost with the papyrus was not read, so
+    its letters are missing, whatever number of dots stands for them. Raise `Unfit` where no letter was written.
     """
     return pooled([errors_of(truth, read)], seed)
 
@@ -67,7 +72,7 @@ def score(truth: Sequence[str], read: Sequence[str], seed: int = 0) -> Score:
 def errors_of(truth: Sequence[str], read: Sequence[str]) -> tuple[Errors, ...]:
     """Return the errors of each line of one page; an invented line is a line of no letters."""
     wrote = [line for line in ("".join(line.split()) for line in truth) if line]
-    saw = [line for line in ("".join(line.split()) for line in read) if line]
+    saw = [line for line in ("".join(_LOST.sub("", line).split()) for line in read) if line]
     return tuple(_edits(a, b) for a, b in _aligned(wrote, saw))
 
 

@@ -103,12 +103,17 @@ class Line:
     def text(self, dot: float = 0.5, underdots: bool = False) -> str:
         """Return the line; letters less sure than `dot` are dots, gaps stand in brackets.
 
+        A gap before the first letter or after the last is where the sheet ends: it lost nothing.
         With `underdots`, a letter that is read but not sure (below .85) has a dot below it.
         """
         onward = self.letters[-1].box[0] >= self.letters[0].box[0] if self.letters else True
         wide = self._advance()
         parts = [(reading.box, _sign(reading, dot, underdots)) for reading in self.letters]
+        first = min((reading.box[0] for reading in self.letters), default=0)
+        last = max((reading.box[2] for reading in self.letters), default=0)
         for gap in self.gaps:
+            if gap[2] <= first or gap[0] >= last:
+                continue
             parts.append((gap, f"[{DOT * max(1, round((gap[2] - gap[0]) / wide))}]"))
         parts.sort(key=lambda part: part[0][0] + part[0][2], reverse=not onward)
         return "".join(sign for _, sign in parts)
