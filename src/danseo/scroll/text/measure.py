@@ -63,8 +63,9 @@ def score(truth: Sequence[str], read: Sequence[str], seed: int = 0) -> Score:
     """Compare lines that were written with lines that were read.
 
     Lines are aligned first, in order, so that a line that was missed or invented costs its letters
-    and no more. Spaces do not count, nor do brackets: what is lost with the papyrus was not read, so
-    its letters are missing, whatever number of dots stands for them. Raise `Unfit` where no letter was written.
+    and no more. Spaces do not count, nor do brackets: what is lost with the papyrus was not read,
+    so its letters are missing, whatever number of dots stands for them. Raise `Unfit` where no
+    letter was written.
     """
     return pooled([errors_of(truth, read)], seed)
 
