@@ -2,9 +2,8 @@
 
 Lines are drawn along the normals through sampled cells. Where density along a line exceeds the
 middle between air and papyrus there is a run of papyrus. Most runs are one sheet; touching sheets
-make a run of twice the length. So the mode of the runs' lengths is the thickness, neighbouring runs
-of one sheet tell the pitch, and the mean of their masses is the mass of one sheet: windings are
-counted by the mass that is passed, and sums go with means.
+make a run of twice the length. So the mode of the runs' lengths is the thickness, the mode of
+their masses is the mass of one sheet, and neighbouring runs of one sheet tell the pitch.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def find_pitch(cells: Cells, thickness: float, seed: int = 0) -> Pitch:
     alone = runs[:, 0] < SINGLE * thick
     spaced = alone & np.isfinite(runs[:, 2]) & (runs[:, 2] < 4 * thick)
     pitch = float(np.median(runs[spaced, 2])) if spaced.sum() > 50 else 1.3 * thick
-    return Pitch(thick, pitch, float(runs[alone, 1].mean()), float(alone.mean()))
+    return Pitch(thick, pitch, _mode(runs[alone, 1]), float(alone.mean()))
 
 
 def _mode(values: NDArray[Any]) -> float:
@@ -97,10 +96,7 @@ def _sample(fine: Bytes, z: float, y: float, x: float) -> Any:
 
 @njit(cache=True)
 def _runs(fine: Bytes, where: NDArray[np.int64], normals: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (runs, 4): length, mass, distance to the next run's middle (or NaN), line number.
-
-    Mass goes two samples beyond either end of a run: the scanner's blur has carried it there.
-    """
+    """Return (runs, 4): length, mass, distance to the next run's middle (or NaN), line number."""
     out = np.empty((len(where) * 8, 4))
     count = 0
     line = np.empty(2 * REACH + 1)
@@ -123,11 +119,10 @@ def _runs(fine: Bytes, where: NDArray[np.int64], normals: NDArray[Any]) -> NDArr
             a, b = smooth[s - 1], smooth[s]
             if a < 0.5 <= b:
                 begin = s - 1 + (0.5 - a) / (b - a)
-                mass = max(0.0, line[s - 1]) + max(0.0, line[max(s - 2, 0)])
+                mass = 0.0
             mass += max(0.0, line[s])
             if b < 0.5 <= a and begin >= 0:
                 end = s - 1 + (a - 0.5) / (a - b)
-                mass += max(0.0, line[min(s + 1, 2 * REACH)])
                 middle = (begin + end) / 2
                 if previous >= 0:
                     out[previous, 2] = middle - last
