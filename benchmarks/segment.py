@@ -9,8 +9,8 @@ each point of the curve is the same program with the pitch read off the distance
 that are seen apart, instead of the mass that is passed: what touching does to it is the point.
 
 The true surface is smooth, and the phantom's faces are rough about it, 9 um each: the middle
-of the papyrus that is there lies half a voxel off it (.54 in the median). So the distance to that
-middle stands beside the distance to the surface.
+of the papyrus that is there lies some six tenths of a voxel off it (.58 and .67 in the median of
+two phantoms). So the distance to that middle stands beside the distance to the surface.
 
 The bar of the prize for unwrapping at scale (coverage 70 %, switches .5 %) was set for real
 scrolls, so it is no peer of a phantom; it stands in the aims' stead where nothing else does.
