@@ -104,11 +104,14 @@ def test_a_tile_that_kills_every_process_is_blamed_alone(tmp_path: Path) -> None
 
 
 SLOW = """
+import signal
 import sys
 from pathlib import Path
 from danseo.scroll.tiles import run_tiles
 from tests.scroll.tile_tasks import Square
 if __name__ == "__main__":
+    # What a shell starts in the background is told to take no notice of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(sys.argv[1])
     tiles = [(i, j) for i in range(3) for j in range(3)]
     run_tiles(Square(folder, 0.3), tiles, marks=folder / "marks", workers=int(sys.argv[2]))
